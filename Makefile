@@ -1,0 +1,42 @@
+# Every target sets up what it needs in .venv; PYTHON names the interpreter to make it with.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-all check wheel clean
+
+demo: .venv/.ready
+	$(BIN)/mixopt demo
+
+test: .venv/.ready-test
+	$(BIN)/pytest -m "not slow and not gpu"
+
+test-all: .venv/.ready-test
+	$(BIN)/pytest
+
+check: .venv/.ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not slow and not gpu"
+
+wheel: .venv/.ready-dev
+	$(BIN)/python -m build --wheel --outdir dist
+
+clean:
+	rm -rf .venv dist mixopt-demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.ready: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/.ready-test: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable ".[test]"
+	touch $@ .venv/.ready
+
+.venv/.ready-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $@ .venv/.ready-test .venv/.ready
