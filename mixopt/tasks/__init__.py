@@ -1,0 +1,1 @@
+"""Verifiable task families: problems that a program can pose, solve, explain and mark."""
