@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+from catalog_fakes import domain
+
+from mixopt.catalog.recipe import CatalogRecipe
+from mixopt.catalog.sources import TasksSource
+from mixopt.errors import RecipeError
+from mixopt.recipes.decode import decode, read
+from mixopt.recipes.locate import shelf
+from mixopt.tasks.registry import FAMILIES
+
+FAULTY = """
+name = "faulty"
+split = { validation = 0.6, test = 0.4 }
+[[domain]]
+name = "two words"
+provenance = "organik"
+supply_tokens = "3Q"
+sources = [
+    { reader = "jsnl", path = "x" },
+    { reader = "jsonl", path = "x", text_feild = "body", style = "statement" },
+    { path = "x" },
+    { reader = "tasks", style = "conversation", documents = 3, families = ["additon"] },
+    { reader = "tasks", style = "statement" },
+]
+[[domain]]
+name = "junk"
+provenance = "synthetic"
+sources = [{ reader = "garbled", domains = ["junc", "junk"], limit_bytes = "1MB" }]
+[[domain]]
+name = "junk"
+provenance = "organic"
+schema = "conversation"
+sources = [
+    { reader = "text", path = "x" },
+    { reader = "tasks", style = "conversation", documents = 3, levels = { addition = [0, 99] } },
+    { reader = "tasks", style = "statement", documents = 3 },
+]
+[[domain]]
+name = "empty"
+provenance = "organic"
+sources = []
+"""
+
+
+def decoded(*domains: str, head: str = "") -> CatalogRecipe:
+    return decode(f'name = "n"\n{head}\n' + "\n".join(domains), CatalogRecipe, file="n.toml")
+
+
+def test_all_faults_of_a_recipe_are_reported_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        decode(FAULTY, CatalogRecipe, file="faulty.toml")
+    found = {fault.key: fault for fault in caught.value.faults}
+    assert found["split"].expected == "validation + test below 1, not 1"
+    assert "pattern" in found["domain.0.name"].expected
+    assert found["domain.0.provenance"].nearest == "organic"
+    assert "1.5T" in found["domain.0.supply_tokens"].expected
+    assert found["domain.0.sources.0.reader"].nearest == "jsonl"
+    assert found["domain.0.sources.1.jsonl.text_feild"].nearest == "text_field"
+    assert found["domain.0.sources.1.jsonl.style"].found == "unknown key 'style'"
+    assert "families" not in found["domain.0.sources.1.jsonl.style"].expected
+    assert found["domain.0.sources.2.reader"].found == "nothing"
+    assert found["domain.0.sources.3.tasks.families.0"].nearest == "addition"
+    assert found["domain.0.sources.4.tasks"].expected.startswith("a bound: documents")
+    assert found["domain.1.sources.0.garbled.domains.0"].nearest == "junk"
+    assert "without garbled" in found["domain.1.sources.0.garbled.domains.1"].expected
+    assert found["domain.2.name"].expected == "a name that no domain above has"
+    assert found["domain.2.sources.0.reader"].found == "'text'"
+    assert found["domain.2.sources.2.style"].found == "'statement'"
+    assert "levels of addition between" in found["domain.2.sources.1.tasks"].expected
+    assert found["domain.3.sources"].expected == "at least one item"
+    assert len(caught.value.faults) == 17
+
+
+@pytest.mark.parametrize("text", ["domain = 3", "domain = []", "[[domain]]\nsources = [3]", ""])
+def test_shapeless_recipes_are_faults_too(text: str) -> None:
+    with pytest.raises(RecipeError):
+        decode(f'name = "n"\n{text}', CatalogRecipe, file="n.toml")
+
+
+def test_amounts_are_read_with_units() -> None:
+    text = 'reader = "text", path = "x", limit_bytes = "2.5MB"'
+    recipe = decoded(domain("a", text, head='provenance = "organic"\nsupply_tokens = "1.5T"'))
+    assert recipe.domain[0].supply_tokens == 1_500_000_000_000
+    assert recipe.domain[0].sources[0].limit_bytes == 2_500_000
+    assert recipe.domain[0].document_schema == "text"
+
+
+def test_all_families_are_meant_unless_some_are_named() -> None:
+    style = 'reader = "tasks", style = "statement", documents = 1'
+    some, every = f'{style}, families = ["copying"]', f'{style}, families = "all"'
+    sources = decoded(domain("a", some, every, style)).domain[0].sources
+    families = [source.families for source in sources if isinstance(source, TasksSource)]
+    assert families == [("copying",), tuple(FAMILIES), tuple(FAMILIES)]
+
+
+@pytest.mark.parametrize("path", sorted(shelf("catalogs").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_recipes_are_sound(path: Path) -> None:
+    recipe = read(path, CatalogRecipe)
+    assert recipe.name == path.stem
+    assert all(domain.licence for domain in recipe.domain)
