@@ -1,0 +1,1 @@
+"""The corpus: documents as memory-mapped tokens, once per domain and tokenizer."""

@@ -1,0 +1,117 @@
+"""The layout of a stored domain: its folder's key, its files, and the record that vouches for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mixopt.catalog.documents import SPLITS, Split
+from mixopt.catalog.inventory import DomainSupply
+from mixopt.corpus.tokenizer import Tokenizer
+from mixopt.errors import CatalogError
+from mixopt.recipes.digest import digest
+
+Part = Literal["tokens", "answers", "segments"]
+
+FORMAT = 1
+RECORD = "meta.json"
+REMEDY = "Run `mixopt corpus build` to write it again."
+
+
+class SplitRecord(BaseModel):
+    """What one split of a stored domain holds.
+
+    Attributes:
+        documents: documents behind the tokens, the dropped ones not among them.
+        dropped: conversations left out because they are longer than a row or have no answer.
+        num_tokens: tokens, end_of_text included and padding not.
+        num_bytes: UTF-8 bytes of the text behind the tokens.
+        num_rows: packed rows; 0 for text.
+        files: bytes of each file by name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    documents: int
+    dropped: int
+    num_tokens: int
+    num_bytes: int
+    num_rows: int
+    files: dict[str, int]
+
+
+class DomainRecord(BaseModel):
+    """The content of `meta.json`; written last, so a folder that has it is whole.
+
+    Attributes:
+        context: inputs of a packed row, in tokens; None for text, which is cut when it is read.
+        storage: numpy name of the type of the stored token ids.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    key: str
+    domain: str
+    schema_name: Literal["text", "conversation"]
+    tokenizer: str
+    tokenizer_digest: str
+    context: int | None
+    storage: str
+    splits: dict[Split, SplitRecord]
+
+    @property
+    def storage_type(self) -> np.dtype[np.unsignedinteger]:
+        """The type of the stored token ids."""
+        return np.dtype(self.storage)
+
+
+def domain_key(supply: DomainSupply, tokenizer: Tokenizer, context: int) -> str:
+    """Return the name of the folder that holds a domain under a tokenizer.
+
+    It depends on content only: equal documents share a folder, whatever their domains are called.
+    """
+    rows = context if supply.schema == "conversation" else None
+    return digest([FORMAT, supply.content_hash, supply.schema, tokenizer.digest, rows])
+
+
+def file_name(split: Split, part: Part) -> str:
+    """Return the file name of one array of one split."""
+    return f"{split}.{part}.bin"
+
+
+def read_record(folder: Path, domain: str) -> DomainRecord:
+    """Return the record of a stored domain, after checking that its files are as recorded.
+
+    Raises:
+        CatalogError: the domain was never stored here, or a file is missing or has another size.
+    """
+    record = _decode_record(folder / RECORD, domain)
+    for name, size in ((n, s) for split in record.splits.values() for n, s in split.files.items()):
+        path = folder / name
+        found = path.stat().st_size if path.is_file() else None
+        if found != size:
+            why = "It is missing." if found is None else f"It has {found:,} bytes, not {size:,}."
+            raise _damaged(domain, path, why)
+    return record
+
+
+def _decode_record(path: Path, domain: str) -> DomainRecord:
+    try:
+        record = DomainRecord.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        what = f"domain '{domain}' is not in the corpus"
+        raise CatalogError(what, why=f"No such file: {path}", remedy=REMEDY) from None
+    except (OSError, ValidationError) as error:
+        raise _damaged(domain, path, str(error)) from None
+    if (record.format, record.key) != (FORMAT, path.parent.name) or set(record.splits) != {*SPLITS}:
+        raise _damaged(domain, path, f"It describes format {record.format}, key {record.key}.")
+    return record
+
+
+def _damaged(domain: str, path: Path, why: str) -> CatalogError:
+    what = f"the corpus of domain '{domain}' is damaged: {path}"
+    return CatalogError(what, why=why, remedy=REMEDY)
