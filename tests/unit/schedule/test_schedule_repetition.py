@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from schedule_fakes import curve, inventory, schedule, stage
+
+from mixopt.errors import SupplyError
+from mixopt.schedule import repetition
+
+HALVES = schedule(stage("pretrain", curve("constant", {"web": 0.5, "math": 0.5})), max_epochs=4.0)
+
+
+def test_a_schedule_over_its_caps_is_refused_with_the_numbers() -> None:
+    repetition.check_supply(HALVES, {"web": 125_000, "math": 125_000})
+    with pytest.raises(SupplyError) as caught:
+        repetition.check_supply(HALVES, {"web": 125_000, "math": 100_000})
+    assert "math: 500,000 tokens of a supply of 100,000 are 5.00 epochs" in caught.value.why
+    assert "the cap is 4" in caught.value.why
+    assert "web" not in caught.value.why
+    assert "max_epochs" in caught.value.remedy
+
+
+def test_an_empty_domain_is_refused_too() -> None:
+    with pytest.raises(SupplyError, match="math: 500,000 tokens of a supply of 0 are inf epochs"):
+        repetition.check_supply(HALVES, {"web": 10**6, "math": 0})
+
+
+def test_room_is_what_earlier_stages_left() -> None:
+    supply = {"web": 100, "math": 50, "code": 10}
+    limits = {"web": 4.0, "math": 2.0, "code": 1.0}
+    found = repetition.room(supply, limits, {"math": 40.0, "code": 30.0}, 200)
+    np.testing.assert_allclose(found, [1.0, 0.3, 0.0])
+
+
+def test_caps_that_leave_no_mixture_are_an_error_with_the_share() -> None:
+    with pytest.raises(SupplyError, match=r"stage 'late'(.|\n)*give 70\.0% of its tokens"):
+        repetition.capped(np.array([0.5, 0.5]), np.array([0.4, 0.3]), "stage 'late'")
+
+
+def test_a_pool_is_cut_to_scale() -> None:
+    found = repetition.pool(inventory(), "math", scale=0.1, available=1000, seed=3)
+    assert (found.num_sequences, found.available) == (100, 1000)
+    declared = inventory(sample=0.5)  # half of the supply was found on disk
+    assert repetition.pool(declared, "math", scale=0.1, available=1000, seed=3).num_sequences == 200
+
+
+def test_a_pool_wraps_around_the_sample_without_repeating() -> None:
+    for seed in range(30):
+        pool = repetition.pool(inventory(), "math", scale=0.6, available=50, seed=seed)
+        found = pool.sequence(np.arange(pool.num_sequences))
+        assert len(set(found.tolist())) == 30
+        assert ((found >= 0) & (found < 50)).all()
+
+
+def test_seeds_move_the_pool() -> None:
+    pools = [
+        repetition.pool(inventory(), "math", scale=0.1, available=1000, seed=seed)
+        for seed in range(40)
+    ]
+    assert len({pool.offset for pool in pools}) > 30
+
+
+@pytest.mark.parametrize(
+    ("available", "text"),
+    [
+        (0, "no whole sequence(.|\n)*80,000 tokens"),
+        (1000, "needs 1,125 sequences(.|\n)*holds 1,000"),
+    ],
+)
+def test_a_small_sample_is_an_error_with_the_numbers(available: int, text: str) -> None:
+    held = inventory(sample=0.8)
+    with pytest.raises(SupplyError, match=text):
+        repetition.pool(held, "math", scale=0.9, available=available, seed=0)

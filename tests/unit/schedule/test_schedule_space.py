@@ -1,0 +1,144 @@
+import itertools
+
+import numpy as np
+import pytest
+from schedule_fakes import CHAT, SUPPLY, inventory, lm, sft, space
+
+from mixopt.errors import RecipeError, SupplyError
+from mixopt.schedule.mixture import BASELINES
+from mixopt.schedule.space import Space, fixed_kind
+
+FREE = {"prior": "natural", "concentration": 4.0}
+KNOTS = [{"at": 0, "free": FREE}, {"at": 0.5, "mixture": "uniform"}, {"at": 1, "free": FREE}]
+OPEN = (
+    lm("early", {"low": 0.2, "high": 0.8}, free=FREE),
+    lm("late", "rest", curve={"shape": "piecewise", "knots": KNOTS}),
+    sft(free=FREE, learning_rate={"peak": {"low": 0.1, "high": 10.0, "log": True}}),
+)
+
+
+def points(found: Space, count: int, seed: int = 0) -> list[dict[str, float]]:
+    rng = np.random.default_rng(seed)
+    box = found.coordinates()
+    return [{c.name: c.low + (c.high - c.low) * rng.random() for c in box} for _ in range(count)]
+
+
+def test_coordinates_are_the_open_numbers_in_order() -> None:
+    found = space(*OPEN).coordinates()
+    assert [c.name for c in found] == [
+        "early.share",
+        "early.mixture.0",
+        "early.mixture.1",
+        "late.knot0.mixture.0",
+        "late.knot0.mixture.1",
+        "late.knot2.mixture.0",
+        "late.knot2.mixture.1",
+        "sft.learning_rate",
+        "sft.mixture.0",
+    ]
+    assert (found[0].low, found[0].high, found[7].log) == (0.2, 0.8, True)
+
+
+@pytest.mark.parametrize("max_epochs", [1.05, 2.0, 50.0])
+def test_every_point_is_a_schedule_that_keeps_the_caps(max_epochs: float) -> None:
+    plain = (OPEN[0], lm("late", "rest", free=FREE), sft(free=FREE))
+    found = space(*plain, max_epochs=max_epochs)
+    for point in points(found, 150):
+        made = found.resolve(point)
+        assert made.tokens_of("lm") == 1_000_000
+        assert made.tokens_of("sft") == 50_000
+        epochs = made.epochs({**SUPPLY, **CHAT})
+        assert max(epochs.values()) <= max_epochs * (1 + 1e-5)
+        assert set(made.dose("lm")) <= set(SUPPLY)
+        assert set(made.dose("sft")) <= set(CHAT)
+
+
+@pytest.mark.parametrize("corner", list(itertools.product([0.0, 1.0], repeat=3)))
+def test_corners_of_the_box_are_schedules(corner: tuple[float, ...]) -> None:
+    found = space(OPEN[0], lm("late", "rest", mixture="natural"), max_epochs=3.0)
+    box = zip(found.coordinates(), corner, strict=True)
+    made = found.resolve({c.name: c.low + (c.high - c.low) * where for c, where in box})
+    assert max(made.epochs(SUPPLY).values()) <= 3.0 * (1 + 1e-5)
+
+
+def test_free_stages_leave_room_for_given_ones_after_them() -> None:
+    given = lm("late", "rest", mixture={"math": 1.0})
+    found = space(lm("early", 0.8, free={"prior": {"math": 1.0}}), given, max_epochs=2.5)
+    for point in points(found, 50):
+        assert found.resolve(point).epochs(SUPPLY)["math"] <= 2.5 * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_baseline_points_resolve_to_the_baselines(name: str) -> None:
+    found = space(*OPEN, max_epochs=50.0)
+    made = found.resolve(found.baseline(name))
+    for stage, supply in (("early", SUPPLY), ("late", SUPPLY), ("sft", CHAT)):
+        tokens = 50_000 if stage == "sft" else 1_000_000
+        expected = BASELINES[name](supply, tokens, 50.0).on(tuple(supply))
+        knot = made.stage(stage).curve.knots[0]
+        np.testing.assert_allclose(knot.mixture.on(tuple(supply)), expected, atol=1e-5)
+    assert made.stage("early").tokens == 500_000
+    assert made.stage("sft").learning_rate.peak == pytest.approx(1.0)
+
+
+def test_baselines_are_capped() -> None:
+    found = space(lm(free=FREE), max_epochs=2.0)
+    weights = found.resolve(found.baseline("uniform")).stages[0].curve.mean().on(tuple(SUPPLY))
+    np.testing.assert_allclose(weights, [0.4, 0.4, 0.2], atol=1e-5)
+
+
+def test_uniform_points_have_the_prior_as_their_mean() -> None:
+    found = space(lm(free={"prior": {"web": 0.5, "math": 0.5}, "least": 0.05}), max_epochs=50)
+    made = [found.resolve(point) for point in points(found, 1500)]
+    weights = np.array([one.stages[0].curve.mean().on(tuple(SUPPLY)) for one in made])
+    prior = np.array([0.5 * 0.85 + 0.05, 0.05, 0.5 * 0.85 + 0.05])
+    np.testing.assert_allclose(weights.mean(axis=0), prior * 0.85 + 0.05, atol=0.02)
+    assert weights.min() >= 0.05 - 1e-7
+
+
+def test_free_knots_move_and_given_ones_stay() -> None:
+    found = space(*OPEN, max_epochs=50.0)
+    one, two = (found.resolve(point).stage("late").curve for point in points(found, 2))
+    assert one.knots[1] == two.knots[1]
+    assert one.knots[1].mixture.weights == pytest.approx((1 / 3,) * 3)
+    assert one.knots[0] != two.knots[0]
+    assert one.knots[2] != two.knots[2]
+
+
+def test_a_fixed_recipe_has_no_coordinates() -> None:
+    fixed = space(lm("a", 0.3, mixture="natural"), lm("b", "rest", mixture={"web": 1.0}))
+    assert fixed.coordinates() == ()
+    assert (fixed_kind(fixed.recipe), fixed_kind(space(*OPEN).recipe)) == ("schedule", "space")
+    assert [stage.tokens for stage in fixed.resolve({}).stages] == [300_000, 700_000]
+
+
+def test_stages_fill_the_target_to_the_token() -> None:
+    stages = [lm(f"s{n}", 0.3333, mixture="natural") for n in range(3)]
+    assert [s.tokens for s in space(*stages).resolve({}).stages] == [333_300, 333_300, 333_400]
+
+
+@pytest.mark.parametrize(
+    ("stage", "max_epochs", "text"),
+    [
+        (lm(mixture={"math": 1.0}), 4.0, "math: 1,000,000 tokens(.|\n)*10.00 epochs"),
+        (lm(free=FREE), 0.5, "stage 'pretrain'(.|\n)*50.0% of its tokens"),
+    ],
+)
+def test_what_the_supply_cannot_give_is_refused(
+    stage: dict[str, object], max_epochs: float, text: str
+) -> None:
+    found = space(stage, max_epochs=max_epochs)
+    with pytest.raises(SupplyError, match=text):
+        found.resolve(found.baseline("natural"))
+
+
+def test_a_catalog_without_the_schema_is_an_error() -> None:
+    found = space(lm(mixture="natural"), sft(free=FREE), held=inventory(chat={}))
+    with pytest.raises(SupplyError, match=r"'sft' has no domain(.|\n)*schema 'conversation'"):
+        found.coordinates()
+
+
+def test_least_weights_have_to_fit() -> None:
+    found = space(lm(free={"least": 0.4}))
+    with pytest.raises(RecipeError, match=r"pretrain\.free\.least: expected below 1/3"):
+        found.baseline("natural")
