@@ -1,0 +1,1 @@
+"""Laws fitted to trials, their judgement by cross-validation, and the schedules they propose."""

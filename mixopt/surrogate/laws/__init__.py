@@ -1,0 +1,1 @@
+"""Families of laws: each a fitted function from schedules to one measure."""
