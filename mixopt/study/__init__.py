@@ -1,0 +1,1 @@
+"""Studies: the search over a space, its results, and the recommendation that comes of it."""

@@ -1,0 +1,270 @@
+"""Confirmation: the laws' proposals and the baselines are run again, on seeds that chose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixopt.evaluation.measure import direction_of
+from mixopt.evaluation.score import difference
+from mixopt.evaluation.score import score as score_of
+from mixopt.schedule.curve import constant
+from mixopt.schedule.mixture import BASELINES
+from mixopt.schedule.schedule import Schedule
+from mixopt.schedule.write import schedule_toml
+from mixopt.study.engines.engine import Engine, OnProgress
+from mixopt.study.ledger import TrialRecord
+from mixopt.study.recommendation import (
+    RECOMMENDED,
+    SAME_DOSE,
+    Comparison,
+    LawSummary,
+    Outcome,
+    ProposalSummary,
+    Recommendation,
+    SignalSummary,
+    say,
+    write_recommendation,
+)
+from mixopt.study.results import column, law_of
+from mixopt.study.setup import StudySetup
+from mixopt.study.trial import Trial, confirm_trial
+from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.propose import Proposal, propose
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Optimum:
+    """What the law of one measure proposes."""
+
+    label: str
+    law: MeasureLaw
+    proposal: Proposal
+
+
+def find_optima(setup: StudySetup) -> list[Optimum]:
+    """Fit the laws of the objective and of the `also` measures, and find the optimum of each.
+
+    Raises:
+        StudyError: no trial has one of the measures.
+        LawError: there are too few trials, or they do not differ.
+    """
+    records = setup.ledger.records("search")
+    optima = []
+    for key in dict.fromkeys([setup.settings.objective, *setup.settings.also]):
+        label = RECOMMENDED if key == setup.settings.objective else f"best-{_short(key)}"
+        law = law_of(key, records, setup.space, seed=setup.key("fit", key))
+        proposal = propose(
+            law, setup.space, penalty=setup.settings.penalty, seed=setup.key("propose", key)
+        )
+        optima.append(Optimum(label=label, law=law, proposal=proposal))
+    return optima
+
+
+def confirmation_trials(setup: StudySetup, optima: Sequence[Optimum]) -> list[Trial]:
+    """Return what is run on fresh seeds: the optima, the baselines, and the same dose at random.
+
+    The `same-dose` schedule spends the tokens of the recommended one in a constant mixture, which
+    tells the effect of order from that of dose.
+    """
+    chosen = [
+        (found.label, found.proposal.schedule, dict(found.proposal.point)) for found in optima
+    ]
+    for name in BASELINES:
+        point = setup.space.baseline(name)
+        chosen.append((name, setup.space.resolve(point), point))
+    flat = same_dose(optima[0].proposal.schedule)
+    if flat.digest != optima[0].proposal.schedule.digest:
+        chosen.append((SAME_DOSE, flat, {}))
+    return [
+        confirm_trial(number, label, schedule, point)
+        for number, (label, schedule, point) in enumerate(chosen)
+    ]
+
+
+def same_dose(schedule: Schedule) -> Schedule:
+    """Return the schedule whose lm stages all have the mean mixture: the same tokens, no order."""
+    mean = constant(schedule.mean_mixture("lm"))
+    stages = tuple(
+        replace(stage, curve=mean) if stage.kind == "lm" else stage for stage in schedule.stages
+    )
+    return replace(schedule, stages=stages)
+
+
+def remaining_steps(setup: StudySetup, trials: Sequence[Trial]) -> int:
+    """Return the member-steps that a confirmation has left, for a progress bar."""
+    finished = setup.ledger.finished()
+    left = [
+        seed
+        for trial in trials
+        for seed in setup.seeds(trial)
+        if (trial.name, seed) not in finished
+    ]
+    return len(left) * setup.steps_per_member()
+
+
+def confirm(
+    setup: StudySetup,
+    optima: Sequence[Optimum],
+    trials: list[Trial],
+    engine: Engine,
+    on_progress: OnProgress,
+) -> Recommendation:
+    """Run what is missing of a confirmation, conclude, and write the recommendation.
+
+    Raises:
+        StudyError: a worker died.
+    """
+    setup.ledger.add_trials(trials)
+    engine.run(setup.jobs(trials), setup.ledger.add_results, on_progress)
+    records = {record.trial: record for record in setup.ledger.records("confirm")}
+    recommendation = _conclude(setup, optima, [records[trial.name] for trial in trials])
+    comment = f"{recommendation.sentence}\nStudy {setup.recipe.name}."
+    write_recommendation(
+        setup.folder,
+        recommendation,
+        schedule_toml(optima[0].proposal.schedule, comment=comment),
+    )
+    return recommendation
+
+
+def _conclude(
+    setup: StudySetup, optima: Sequence[Optimum], confirmed: Sequence[TrialRecord]
+) -> Recommendation:
+    objective = setup.settings.objective
+    by_label = {record.label: record for record in confirmed}
+    comparisons = _comparisons(by_label)
+    against = next(
+        (
+            found
+            for found in comparisons
+            if (found.measure, found.left, found.right) == (objective, RECOMMENDED, "natural")
+        ),
+        None,
+    )
+    everything = setup.ledger.records()
+    return Recommendation(
+        study=setup.recipe.name,
+        objective=objective,
+        direction=direction_of(objective),
+        sentence=say(against, objective),
+        switch=against is not None and against.verdict == "better",
+        proposals=tuple(_proposal(found) for found in optima),
+        outcomes=_outcomes(confirmed),
+        comparisons=comparisons,
+        laws=tuple(row for found in optima for row in _laws(found)),
+        signals=_signals(setup),
+        trials=len(everything),
+        runs=sum(len(record.seeds) for record in everything),
+        cpu_seconds=sum(record.cpu_seconds for record in everything),
+        tokens=sum(record.tokens for record in everything),
+    )
+
+
+def _comparisons(by_label: dict[str, TrialRecord]) -> tuple[Comparison, ...]:
+    """Compare every optimum with every other schedule on every measure that both have whole."""
+    lefts = [label for label in by_label if label == RECOMMENDED or label.startswith("best-")]
+    return tuple(
+        _comparison(by_label[left], by_label[right], key)
+        for left in lefts
+        for right in by_label
+        if right != left
+        for key in by_label[left].measures
+        if _is_whole(by_label[left], key) and _is_whole(by_label[right], key)
+    )
+
+
+def _is_whole(record: TrialRecord, key: str) -> bool:
+    """Return whether all seeds, at least two, have the measure; else they cannot be paired."""
+    return 1 < len(record.seeds) == len(record.measures.get(key, ()))
+
+
+def _comparison(left: TrialRecord, right: TrialRecord, key: str) -> Comparison:
+    sign = 1.0 if direction_of(key) == "maximize" else -1.0
+    gains = dict(zip(left.seeds, left.measures[key], strict=True))
+    bases = dict(zip(right.seeds, right.measures[key], strict=True))
+    common = sorted(gains.keys() & bases.keys())  # all, unless `confirm_seeds` has changed
+    found = difference(
+        [sign * gains[seed] for seed in common], [sign * bases[seed] for seed in common]
+    )
+    return Comparison(
+        measure=key,
+        left=left.label,
+        right=right.label,
+        gain=found.value,
+        low=found.low,
+        high=found.high,
+        num_seeds=found.num_seeds,
+    )
+
+
+def _outcomes(confirmed: Sequence[TrialRecord]) -> tuple[Outcome, ...]:
+    found = []
+    for record in confirmed:
+        for key, values in record.measures.items():
+            scored = score_of(values)
+            found.append(
+                Outcome(
+                    label=record.label,
+                    measure=key,
+                    value=scored.value,
+                    standard_error=scored.standard_error,
+                    num_seeds=scored.num_seeds,
+                )
+            )
+    return tuple(found)
+
+
+def _proposal(found: Optimum) -> ProposalSummary:
+    return ProposalSummary(
+        label=found.label,
+        measure=found.law.measure,
+        predicted=found.proposal.mean,
+        deviation=found.proposal.deviation,
+        divergence=found.proposal.divergence,
+    )
+
+
+def _laws(found: Optimum) -> list[LawSummary]:
+    return [
+        LawSummary(
+            measure=found.law.measure,
+            law=row.law,
+            chosen=row.law == found.law.law,
+            rank_correlation=row.rank_correlation,
+            top_quarter_rank_correlation=row.top_quarter_rank_correlation,
+            regret_at_1=row.regret_at_1,
+            root_mean_square_error=row.root_mean_square_error,
+        )
+        for row in found.law.scores
+    ]
+
+
+def _signals(setup: StudySetup) -> tuple[SignalSummary, ...]:
+    """Return the signal-to-noise ratio of every measure of the search that was replicated."""
+    records = setup.ledger.records("search")
+    keys = sorted({key for record in records for key in record.measures})
+    found = []
+    for key in keys:
+        measured = column(key, records)
+        if len(measured.records) < 2 or not np.all(measured.noise > 0):
+            continue
+        signal = measured.signal
+        found.append(
+            SignalSummary(
+                measure=key,
+                between=signal.between,
+                seed=signal.seed,
+                per_seed=signal.per_seed,
+                of_mean=signal.of_mean,
+            )
+        )
+    return tuple(found)
+
+
+def _short(key: str) -> str:
+    """Return `bits_per_byte` of `pretrain-2/bits_per_byte/mean`, and the subject unless a mean."""
+    _, name, subject = key.split("/")
+    return name.replace("_", "-") if subject == "mean" else f"{name.replace('_', '-')}-{subject}"

@@ -1,0 +1,1 @@
+"""Where the lanes of a study are trained; one engine per file."""

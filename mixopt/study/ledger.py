@@ -1,0 +1,173 @@
+"""The ledger: results of a study in one DuckDB file, open only while it is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixopt.database.connection import Database
+from mixopt.errors import StudyError
+from mixopt.evaluation.result import MemberResult
+from mixopt.schedule.write import schedule_toml
+from mixopt.study.trial import Trial
+
+_PACKAGE = "mixopt.study.sql"
+FILE = "results.duckdb"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """A trial as the ledger keeps it, with the numbers of its seeds."""
+
+    trial: str
+    phase: str
+    label: str
+    number: int
+    schedule_digest: str
+    recipe: str  # the schedule as TOML
+    point: str  # coordinates as JSON
+    seeds: tuple[int, ...]
+    measures: Mapping[str, tuple[float, ...]]  # key -> value of each seed that has it
+    cpu_seconds: float
+    tokens: int
+
+
+class Ledger:
+    """Trials, runs, measures and weights of one study."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the ledger of a study folder; `create` makes the file."""
+        self.path = folder / FILE
+
+    def create(self, identity: Mapping[str, str]) -> None:
+        """Make the file, or check that it belongs to the same study.
+
+        Raises:
+            StudyError: the folder holds a study of something else; names what differs.
+        """
+        with self._open("write") as database:
+            known = {row["part"]: row["content"] for row in database.fetch("list_identity")}
+            changed = [part for part, text in identity.items() if known.get(part, text) != text]
+            if changed:
+                what = f"{self.path.parent} holds another study"
+                raise StudyError(
+                    what,
+                    why=f"Different from when it began: {', '.join(sorted(changed))}.",
+                    remedy="Run this one in another folder (--folder), or undo the change.",
+                )
+            with database.transaction():
+                for part, text in identity.items():
+                    database.execute("insert_identity", part=part, content=text)
+
+    def add_trials(self, trials: Sequence[Trial]) -> None:
+        """Note trials with their weights; those that are known are left as they are."""
+        with self._open("write") as database, database.transaction():
+            for trial in trials:
+                if database.fetch("find_trial", trial=trial.name):
+                    continue
+                database.execute(
+                    "insert_trial",
+                    trial=trial.name,
+                    phase=trial.phase,
+                    label=trial.label,
+                    number=trial.number,
+                    schedule_digest=trial.schedule.digest,
+                    recipe=schedule_toml(trial.schedule),
+                    point=trial.point_json(),
+                )
+                database.insert_many("insert_weights", _weights(trial))
+
+    def add_results(self, results: Sequence[MemberResult]) -> None:
+        """Note what became of members, all of them or none."""
+        with self._open("write") as database, database.transaction():
+            for result in results:
+                database.execute(
+                    "insert_run",
+                    trial=result.trial,
+                    seed=result.seed,
+                    diverged_at=result.diverged_at,
+                    cpu_seconds=result.cpu_seconds,
+                    tokens=result.tokens,
+                )
+                database.insert_many("insert_measures", _measures(result))
+
+    def finished(self) -> set[tuple[str, int]]:
+        """Return (trial, seed) of every run that is noted."""
+        with self._open("read") as database:
+            return {(row["trial"], row["seed"]) for row in database.fetch("list_runs")}
+
+    def identity(self) -> dict[str, str]:
+        """Return what the study was begun with: hashes of recipe, proxy, catalog and corpus."""
+        with self._open("read") as database:
+            return {row["part"]: row["content"] for row in database.fetch("list_identity")}
+
+    def records(self, phase: str | None = None) -> list[TrialRecord]:
+        """Return all trials, or those of one phase, search before confirmation, by number."""
+        with self._open("read") as database:
+            trials = database.fetch("list_trials")
+            runs = _grouped(database.fetch("list_runs"))
+            measures = _grouped(database.fetch("list_measures"))
+        return [
+            _record(row, runs.get(row["trial"], []), measures.get(row["trial"], []))
+            for row in trials
+            if phase is None or row["phase"] == phase
+        ]
+
+    def _open(self, mode: Any) -> Database:  # noqa: ANN401 - passed on
+        return Database(self.path, mode, package=_PACKAGE, error=StudyError)
+
+
+def _grouped(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["trial"], []).append(row)
+    return groups
+
+
+def _record(
+    trial: dict[str, Any], runs: list[dict[str, Any]], measures: list[dict[str, Any]]
+) -> TrialRecord:
+    values: dict[str, list[float]] = {}
+    for row in measures:
+        values.setdefault(row["key"], []).append(row["value"])
+    return TrialRecord(
+        **trial,
+        seeds=tuple(run["seed"] for run in runs),
+        measures={key: tuple(found) for key, found in values.items()},
+        cpu_seconds=sum(run["cpu_seconds"] for run in runs),
+        tokens=sum(run["tokens"] for run in runs),
+    )
+
+
+def _weights(trial: Trial) -> list[dict[str, object]]:
+    return [
+        {
+            "trial": trial.name,
+            "stage": stage.name,
+            "stage_number": number,
+            "at": knot.at,
+            "domain": domain,
+            "weight": weight,
+            "stage_tokens": stage.tokens,
+        }
+        for number, stage in enumerate(trial.schedule.stages)
+        for knot in stage.curve.knots
+        for domain, weight in knot.mixture.as_dict().items()
+    ]
+
+
+def _measures(result: MemberResult) -> list[dict[str, object]]:
+    return [
+        {
+            "trial": result.trial,
+            "seed": result.seed,
+            "stage": measure.stage,
+            "measure": measure.name,
+            "subject": measure.subject,
+            "value": measure.value,
+            "standard_error": measure.standard_error,
+        }
+        for measure in result.measures
+    ]

@@ -1,0 +1,165 @@
+"""The recommendation: what to train, how much better it is on fresh seeds, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from mixopt.errors import StudyError
+from mixopt.evaluation.measure import Direction
+from mixopt.recipes.decode import Recipe
+
+FILE: Final = "recommendation.json"
+SCHEDULE_FILE: Final = "recommended.toml"
+
+RECOMMENDED: Final = "recommended"
+SAME_DOSE: Final = "same-dose"
+
+
+class Comparison(Recipe):
+    """One confirmed schedule against another, on one measure."""
+
+    measure: str
+    left: str
+    right: str
+    gain: float  # how much better left is: positive is better, whatever the direction
+    low: float  # of the 95% interval, paired by seed
+    high: float
+    num_seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse` or `no different`, by the interval."""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "no different"
+
+
+class Outcome(Recipe):
+    """One measure of one confirmed schedule over its fresh seeds."""
+
+    label: str
+    measure: str
+    value: float
+    standard_error: float
+    num_seeds: int
+
+
+class LawSummary(Recipe):
+    """How well one family predicts a measure, on trials it did not see."""
+
+    measure: str
+    law: str
+    chosen: bool
+    rank_correlation: float
+    top_quarter_rank_correlation: float
+    regret_at_1: float
+    root_mean_square_error: float
+
+
+class SignalSummary(Recipe):
+    """How well a measure tells the trials of the search apart."""
+
+    measure: str
+    between: float
+    seed: float
+    per_seed: float
+    of_mean: float
+
+
+class ProposalSummary(Recipe):
+    """The optimum of one measure's law."""
+
+    label: str
+    measure: str
+    predicted: float
+    deviation: float
+    divergence: float  # KL of the doses from the prior, nats
+
+
+class Recommendation(Recipe):
+    """All that a study concludes."""
+
+    study: str
+    objective: str
+    direction: Direction
+    sentence: str
+    switch: bool
+    proposals: tuple[ProposalSummary, ...]
+    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
+    laws: tuple[LawSummary, ...]
+    signals: tuple[SignalSummary, ...]
+    trials: int
+    runs: int
+    cpu_seconds: float
+    tokens: int
+
+    def worse(self, right: str = "natural") -> tuple[Comparison, ...]:
+        """Return the measures on which the recommended schedule is worse than a baseline."""
+        return tuple(
+            found
+            for found in self.comparisons
+            if found.left == RECOMMENDED and found.right == right and found.verdict == "worse"
+        )
+
+    def compared(self, measure: str, right: str, left: str = RECOMMENDED) -> Comparison | None:
+        """Return one comparison, or None when it was not made."""
+        for found in self.comparisons:
+            if (found.measure, found.left, found.right) == (measure, left, right):
+                return found
+        return None
+
+
+def say(comparison: Comparison | None, objective: str) -> str:
+    """Return the recommendation as a sentence; `comparison` is with natural on the objective."""
+    if comparison is None:
+        return f"{objective}: nothing to compare with."
+    interval = f"95% [{comparison.low:+.4g}, {comparison.high:+.4g}]"
+    seeds = f"{comparison.num_seeds} fresh seeds"
+    if comparison.verdict == "better":
+        return (
+            f"Train the recommended schedule: {objective} is {comparison.gain:.4g} better than "
+            f"natural, {interval} on {seeds}."
+        )
+    return (
+        f"No better than natural, do not switch: {objective} differs by {comparison.gain:+.4g}, "
+        f"{interval} on {seeds}."
+    )
+
+
+def write_recommendation(folder: Path, recommendation: Recommendation, schedule: str) -> None:
+    """Write the recommendation and the recommended schedule into a study folder."""
+    _write(folder / SCHEDULE_FILE, schedule)
+    _write(folder / FILE, recommendation.model_dump_json(indent=2) + "\n")
+
+
+def read_recommendation(folder: Path) -> Recommendation:
+    """Read the recommendation of a study.
+
+    Raises:
+        StudyError: the study has none yet, or the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        what = f"{folder} has no recommendation yet"
+        raise StudyError(what, remedy=f"Run `mixopt recommend {folder}`.")
+    try:
+        return Recommendation.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        what = f"{path} is damaged"
+        raise StudyError(
+            what, why=str(error), remedy=f"Run `mixopt recommend {folder}` again."
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)

@@ -1,0 +1,108 @@
+"""Where the points of the search come from: baselines, a space-filling design, then a sampler."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import optuna
+from scipy.stats import qmc
+
+from mixopt import seeds
+from mixopt.errors import LawError
+from mixopt.schedule.mixture import BASELINES
+from mixopt.schedule.space import Coordinate, Values
+from mixopt.study.recipe import SamplerName, StudySettings
+from mixopt.study.results import law_of
+from mixopt.study.setup import StudySetup
+from mixopt.surrogate.fit import FEWEST_ROWS
+from mixopt.surrogate.propose import propose_batch
+
+
+def distributions(
+    coordinates: tuple[Coordinate, ...],
+) -> dict[str, optuna.distributions.FloatDistribution]:
+    """Return the coordinates of a space as Optuna knows them."""
+    return {
+        found.name: optuna.distributions.FloatDistribution(found.low, found.high, log=found.log)
+        for found in coordinates
+    }
+
+
+def planned_points(setup: StudySetup, numbers: range) -> dict[int, tuple[str, Values]]:
+    """Return label and point of those trials whose point mixopt chooses itself.
+
+    The first are the baselines, then comes the design, then, with the law-guided sampler, what
+    the laws of all earlier batches propose; more of the design where no law can be fitted. A point depends on the study, its number and the
+    results of earlier batches only, so a study that was killed goes on as if it had not been.
+
+    Args:
+        setup: the study.
+        numbers: of one batch.
+    """
+    settings = setup.settings
+    points: dict[int, tuple[str, Values]] = {}
+    for number in numbers:
+        if number < len(BASELINES):
+            name = tuple(BASELINES)[number]
+            points[number] = (name, setup.space.baseline(name))
+        elif number < settings.design or numbers.start < _fewest_results(settings):
+            points[number] = ("design", _design_point(setup, number))
+        elif settings.sampler == "random":
+            points[number] = ("random", _random_point(setup, number))
+    rest = [number for number in numbers if number not in points]
+    if rest and settings.sampler == "law":
+        try:
+            proposals = _law_points(setup, numbers.start, len(rest))
+        except LawError:
+            return points | {number: ("design", _design_point(setup, number)) for number in rest}
+        points |= {number: ("law", point) for number, point in zip(rest, proposals, strict=True)}
+    return points
+
+
+def make_sampler(name: SamplerName, seed: int) -> optuna.samplers.BaseSampler:
+    """Return the Optuna sampler of one trial; it is asked only for points that are not planned."""
+    if name == "tpe":
+        return optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0
+        )
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _fewest_results(settings: StudySettings) -> float:
+    """Return how many trials earlier batches must have for the sampler to start from."""
+    return {"sobol": math.inf, "law": FEWEST_ROWS, "tpe": 1, "random": 0}[settings.sampler]
+
+
+def _random_point(setup: StudySetup, number: int) -> Values:
+    rng = seeds.generator(setup.key("random"), number)
+    return {found.name: _scaled(rng.random(), found) for found in setup.space.coordinates()}
+
+
+def _design_point(setup: StudySetup, number: int) -> Values:
+    """Return one point of a scrambled Sobol sequence (Owen, 1998) over the box."""
+    coordinates = setup.space.coordinates()
+    engine = qmc.Sobol(len(coordinates), rng=np.random.default_rng(setup.key("design")))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # balance needs powers of two; we stop anywhere
+        cube = engine.fast_forward(number).random(1)[0]
+    return {
+        found.name: _scaled(float(u), found) for found, u in zip(coordinates, cube, strict=True)
+    }
+
+
+def _scaled(unit: float, found: Coordinate) -> float:
+    if found.log:
+        return float(found.low * (found.high / found.low) ** unit)
+    return found.low + unit * (found.high - found.low)
+
+
+def _law_points(setup: StudySetup, first: int, count: int) -> list[Values]:
+    records = [record for record in setup.ledger.records("search") if record.number < first]
+    seed = setup.key("law", first)
+    law = law_of(setup.settings.objective, records, setup.space, seed=seed)
+    proposals = propose_batch(law, setup.space, count, penalty=setup.settings.penalty, seed=seed)
+    return [proposal.point for proposal in proposals]

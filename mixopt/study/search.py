@@ -1,0 +1,163 @@
+"""The search: Optuna is asked for a batch, lanes train it, the ledger keeps it, Optuna is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from mixopt.errors import StudyError
+from mixopt.evaluation.measure import direction_of
+from mixopt.study.engines.engine import Engine, OnProgress
+from mixopt.study.ledger import TrialRecord
+from mixopt.study.samplers import distributions, make_sampler, planned_points
+from mixopt.study.setup import StudySetup
+from mixopt.study.trial import Trial, search_trial
+
+_OPEN = (TrialState.RUNNING, TrialState.WAITING)
+
+
+def run_search(setup: StudySetup, engine: Engine, on_progress: OnProgress) -> list[TrialRecord]:
+    """Run the trials of the search that are not finished, batch by batch.
+
+    Everything is noted as soon as it is known: what finished before an interruption is never
+    trained again, and the points after it are those of an undisturbed study.
+
+    Args:
+        setup: the study.
+        engine: where lanes are trained.
+        on_progress: called with member-steps done since the last call.
+
+    Returns:
+        All trials of the search.
+
+    Raises:
+        StudyError: the folder holds another study, or a worker died.
+    """
+    setup.folder.mkdir(parents=True, exist_ok=True)
+    setup.ledger.create(setup.identity())
+    study = _open_study(setup)
+    settings = setup.settings
+    for first in range(0, settings.trials, settings.batch):
+        numbers = range(first, min(first + settings.batch, settings.trials))
+        _run_batch(setup, study, engine, numbers, on_progress)
+    return setup.ledger.records("search")
+
+
+def remaining_steps(setup: StudySetup) -> int:
+    """Return the member-steps that the search has left, for a progress bar."""
+    records = setup.ledger.records("search") if setup.ledger.path.is_file() else []
+    done = sum(len(record.seeds) for record in records)
+    total = setup.settings.trials * setup.settings.seeds
+    return max(0, total - done) * setup.steps_per_member()
+
+
+def _run_batch(
+    setup: StudySetup,
+    study: optuna.Study,
+    engine: Engine,
+    numbers: range,
+    on_progress: OnProgress,
+) -> None:
+    known = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    if all(number in known and known[number].state not in _OPEN for number in numbers):
+        _check_kept(setup, numbers)
+        return
+    trials = _ask_batch(setup, study, numbers, known)
+    setup.ledger.add_trials(trials)
+    engine.run(setup.jobs(trials), setup.ledger.add_results, on_progress)
+    records = {record.trial: record for record in setup.ledger.records("search")}
+    for trial in trials:
+        if trial.number not in known or known[trial.number].state in _OPEN:
+            _tell(study, trial, records[trial.name], setup.settings.objective)
+
+
+def _ask_batch(
+    setup: StudySetup, study: optuna.Study, numbers: range, known: dict[int, FrozenTrial]
+) -> list[Trial]:
+    """Return the trials of a batch, those asked for before an interruption included."""
+    missing = [number for number in numbers if number not in known]
+    planned = planned_points(setup, numbers) if missing else {}
+    trials = []
+    for number in numbers:
+        if number in missing and number in planned:
+            label, point = planned[number]
+            study.enqueue_trial(dict(point), user_attrs={"label": label})
+        study.sampler = make_sampler(setup.settings.sampler, setup.key("sampler", number) % 2**32)
+        if number not in known or known[number].state == TrialState.WAITING:
+            asked = study.ask()
+        else:
+            asked = optuna.trial.Trial(study, known[number]._trial_id)  # noqa: SLF001 - no public way to go on with a running trial
+        if asked.number != number:
+            raise _disordered(setup, number, asked.number)
+        trials.append(_trial(setup, asked))
+    return trials
+
+
+def _trial(setup: StudySetup, asked: optuna.trial.Trial) -> Trial:
+    found = distributions(setup.space.coordinates())
+    point = {
+        name: asked.suggest_float(name, box.low, box.high, log=box.log)
+        for name, box in found.items()
+    }
+    label = asked.user_attrs.get("label", setup.settings.sampler)
+    return search_trial(asked.number, label, setup.space.resolve(point), point)
+
+
+def _tell(study: optuna.Study, trial: Trial, record: TrialRecord, objective: str) -> None:
+    values = record.measures.get(objective, ())
+    if len(values) < len(record.seeds) or not values:
+        study.tell(trial.number, state=TrialState.FAIL)
+        return
+    study.tell(trial.number, float(np.mean(values)))
+
+
+def _open_study(setup: StudySetup) -> optuna.Study:
+    with _quiet():
+        try:
+            return optuna.create_study(
+                storage=setup.storage,
+                study_name=setup.recipe.name,
+                direction=direction_of(setup.settings.objective),
+                load_if_exists=True,
+            )
+        except Exception as error:
+            what = f"cannot open the Optuna storage {setup.storage}"
+            raise StudyError(
+                what, why=str(error), remedy="Check the URL and that the server answers."
+            ) from error
+
+
+def _check_kept(setup: StudySetup, numbers: range) -> None:
+    """Raise unless the ledger has the trials that Optuna counts as finished."""
+    kept = {record.number for record in setup.ledger.records("search") if record.seeds}
+    lost = [number for number in numbers if number not in kept]
+    if lost:
+        what = f"Optuna has finished trial {lost[0]} of study '{setup.recipe.name}', {setup.folder} has not"
+        raise StudyError(
+            what,
+            why="The storage is shared with another study of that name, or results were deleted.",
+            remedy=f"Give the study a name or a storage of its own; this one is {setup.storage}.",
+        )
+
+
+def _disordered(setup: StudySetup, wanted: int, found: int) -> StudyError:
+    return StudyError(
+        f"trial {wanted} of the study was expected, Optuna gave trial {found}",
+        why="Something else adds trials to the same study.",
+        remedy=f"Use one storage per study; this one is {setup.storage}.",
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave the narration to the console."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
