@@ -1,0 +1,79 @@
+"""Documents of a catalog as one JSONL file per domain, the form that every trainer can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from mixopt.catalog.documents import Document
+from mixopt.errors import ExportError
+
+_MODE = 0o644  # a temporary file is readable by its owner only
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentFile:
+    """One written file of documents.
+
+    Attributes:
+        domain: the domain that it holds.
+        path: where it lies.
+        rows: documents, one a line.
+        num_bytes: size of the file.
+        sha256: of the file, in hexadecimal.
+    """
+
+    domain: str
+    path: Path
+    rows: int
+    num_bytes: int
+    sha256: str
+
+
+def write_documents(domain: str, documents: Iterable[Document], path: Path) -> DocumentFile:
+    """Write documents as JSON lines with a `text` field, or `messages` for conversations.
+
+    They are streamed to a file beside `path`, which takes its name once it is whole.
+
+    Raises:
+        ExportError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as to:
+            beside = Path(to.name)
+            try:
+                hashed = hashlib.sha256()
+                rows = num_bytes = 0
+                for document in documents:
+                    line = _line(document)
+                    to.write(line)
+                    hashed.update(line)
+                    rows, num_bytes = rows + 1, num_bytes + len(line)
+                to.flush()
+                os.fsync(to.fileno())
+                beside.chmod(_MODE)
+                beside.replace(path)
+            finally:
+                with suppress(FileNotFoundError):
+                    beside.unlink()
+    except OSError as error:
+        message = f"cannot write the documents of '{domain}' to {path}"
+        raise ExportError(message, why=str(error), remedy="Choose another folder.") from error
+    return DocumentFile(
+        domain=domain, path=path, rows=rows, num_bytes=num_bytes, sha256=hashed.hexdigest()
+    )
+
+
+def _line(document: Document) -> bytes:
+    """Return one line; half a surrogate pair, which UTF-8 has no bytes for, becomes `?`."""
+    row: dict[str, object] = {"text": document.text}
+    if document.messages:
+        row = {"messages": [{"role": r, "content": c} for r, c in document.messages]}
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="replace")
