@@ -1,0 +1,218 @@
+"""What a report is made from: the records, laws and schedules of one study, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mixopt import seeds
+from mixopt.catalog.inventory import Inventory, read_inventory
+from mixopt.errors import LawError, StudyError
+from mixopt.evaluation.measure import MEAN
+from mixopt.recipes import decode
+from mixopt.schedule.recipe import ScheduleRecipe
+from mixopt.schedule.schedule import Schedule
+from mixopt.schedule.space import Space
+from mixopt.study import recommendation as conclusions
+from mixopt.study.ledger import Ledger, TrialRecord
+from mixopt.study.recommendation import Recommendation
+from mixopt.study.results import law_of, schedule_of
+from mixopt.surrogate.features import Features, schedule_features
+from mixopt.surrogate.fit import MeasureLaw
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportData:
+    """All that a report shows.
+
+    Attributes:
+        study: its name.
+        objective: the measure that it optimizes.
+        contrast: the measure that the objective is held against, pretraining bits per byte; None
+            where there is no other.
+        recommendation: what it concludes; None before the confirmation.
+        search: its trials, by number.
+        confirm: the trials on fresh seeds, one of each label.
+        superseded: trials of earlier confirmations, which count for the cost alone.
+        inventory: what the catalog holds.
+        law: of the objective, fitted to the search; None where it cannot be fitted.
+        law_missing: why there is no law.
+        exports: files that the recommended schedule was exported to.
+    """
+
+    study: str
+    objective: str
+    contrast: str | None
+    recommendation: Recommendation | None
+    search: tuple[TrialRecord, ...]
+    confirm: tuple[TrialRecord, ...]
+    inventory: Inventory
+    superseded: tuple[TrialRecord, ...] = ()
+    law: MeasureLaw | None = None
+    law_missing: str = ""
+    exports: tuple[Path, ...] = ()
+
+    def schedule(self, record: TrialRecord) -> Schedule:
+        """Return the schedule of a trial."""
+        return schedule_of(record, _space(record, self.inventory))
+
+    def features(self, records: Sequence[TrialRecord]) -> Features:
+        """Return the features of trials over the catalog's text domains."""
+        schedules = [self.schedule(record) for record in records]
+        return schedule_features(schedules, self.inventory.names("text"))
+
+    def confirmed(self, label: str) -> TrialRecord | None:
+        """Return the confirmed trial of a label, or None."""
+        return next((record for record in self.confirm if record.label == label), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportChoices:
+    """What a report shows, where the study does not say.
+
+    Attributes:
+        objective: the measure `stage/measure/subject`; None for that of the recommendation, else
+            the mean margin, else any mean, else any measure, after the last stage by name.
+        contrast: the measure to hold it against; None for the first other measure whose optimum
+            was confirmed, else mean bits per byte, if possible after another stage.
+        study_seed: of the study's recipe. The law is fitted again, deterministically, with the
+            folds of the study where the seed is the same; otherwise its out-of-fold figures
+            differ a little from those in the recommendation.
+        exports: files that the recommended schedule was exported to.
+    """
+
+    objective: str | None = None
+    contrast: str | None = None
+    study_seed: int = 0
+    exports: tuple[Path, ...] = ()
+
+
+def read_report_data(
+    study_folder: Path, catalog_path: Path, choices: ReportChoices | None = None
+) -> ReportData:
+    """Read a study and fit the law of its objective again.
+
+    Args:
+        study_folder: holds the ledger, and the recommendation if there is one.
+        catalog_path: the catalog that the study ran on.
+        choices: what to show, where the defaults do not fit.
+
+    Raises:
+        NotFoundError: there is no ledger or no catalog.
+        StudyError: the study has no finished trial, or ran on another catalog.
+    """
+    inventory = read_inventory(catalog_path)
+    return gather(study_folder, inventory, choices or ReportChoices())
+
+
+def gather(study_folder: Path, inventory: Inventory, choices: ReportChoices) -> ReportData:
+    """Return what `read_report_data` does, for a catalog that has been read."""
+    ledger = Ledger(study_folder)
+    _check_catalog(ledger, inventory)
+    concluded = _recommendation(study_folder)
+    search = tuple(ledger.records("search"))
+    keys = _measured(search)
+    if not keys:
+        what = f"{study_folder} has no finished trial"
+        raise StudyError(what, remedy="Run `mixopt study run` first.")
+    objective = choices.objective or _default_objective(keys, concluded)
+    fresh = ledger.records("confirm")
+    confirm = one_of_each(fresh, concluded)
+    law, missing = _law(objective, search, inventory, choices.study_seed)
+    return ReportData(
+        study=concluded.study if concluded else study_folder.resolve().name,
+        objective=objective,
+        contrast=choices.contrast or _default_contrast(objective, keys, concluded),
+        recommendation=concluded,
+        search=search,
+        confirm=confirm,
+        inventory=inventory,
+        superseded=tuple(record for record in fresh if record not in confirm),
+        law=law,
+        law_missing=missing,
+        exports=choices.exports,
+    )
+
+
+def one_of_each(
+    records: Iterable[TrialRecord], recommendation: Recommendation | None
+) -> tuple[TrialRecord, ...]:
+    """Return one confirmed trial per label: the one that the recommendation is about.
+
+    A ledger keeps the trials of earlier confirmations too, under the same labels.
+    """
+    chosen: dict[str, TrialRecord] = {}
+    for record in records:
+        known = chosen.get(record.label)
+        if known is None or not _is_subject(known, recommendation):
+            chosen[record.label] = record
+    return tuple(chosen.values())
+
+
+def _is_subject(record: TrialRecord, recommendation: Recommendation | None) -> bool:
+    if recommendation is None:
+        return False
+    expected = [found for found in recommendation.outcomes if found.label == record.label]
+    return bool(expected) and all(
+        np.isclose(np.mean(record.measures.get(found.measure, (np.nan,))), found.value, rtol=1e-9)
+        for found in expected
+    )
+
+
+def _check_catalog(ledger: Ledger, inventory: Inventory) -> None:
+    known = ledger.identity().get("catalog")
+    if known is not None and known != inventory.content_hash:
+        what = f"{ledger.path.parent} ran on another catalog than '{inventory.catalog}'"
+        raise StudyError(
+            what,
+            why=f"Content hash {inventory.content_hash[:12]}, the study has {known[:12]}.",
+            remedy="Name the study's own catalog, or build it again from the same data.",
+        )
+
+
+def _recommendation(folder: Path) -> Recommendation | None:
+    if not (folder / conclusions.FILE).is_file():
+        return None
+    return conclusions.read_recommendation(folder)
+
+
+def _measured(records: Iterable[TrialRecord]) -> list[str]:
+    return sorted({key for record in records for key, values in record.measures.items() if values})
+
+
+def _default_objective(keys: Sequence[str], recommendation: Recommendation | None) -> str:
+    if recommendation is not None:
+        return recommendation.objective
+    means = [key for key in keys if key.endswith(f"/{MEAN}")]
+    margins = [key for key in means if key.split("/")[1] == "margin"]
+    return (margins or means or list(keys))[-1]
+
+
+def _default_contrast(
+    objective: str, keys: Sequence[str], recommendation: Recommendation | None
+) -> str | None:
+    proposals = recommendation.proposals if recommendation else ()
+    proposed = [found.measure for found in proposals if found.measure in keys]
+    stage = objective.split("/", maxsplit=1)[0]
+    texts = [key for key in keys if key.endswith(f"/bits_per_byte/{MEAN}")]
+    before = [key for key in texts if not key.startswith(f"{stage}/")]
+    candidates = [*proposed, *reversed(before), *reversed(texts)]
+    return next((key for key in candidates if key != objective), None)
+
+
+def _law(
+    objective: str, search: Sequence[TrialRecord], inventory: Inventory, study_seed: int
+) -> tuple[MeasureLaw | None, str]:
+    seed = seeds.derive(study_seed, "study", "fit", objective)
+    try:
+        return law_of(objective, search, _space(search[0], inventory), seed=seed), ""
+    except LawError as error:
+        return None, str(error)
+
+
+def _space(record: TrialRecord, inventory: Inventory) -> Space:
+    recipe = decode.decode(record.recipe, ScheduleRecipe, file=record.trial)
+    return Space(recipe=recipe, inventory=inventory)
