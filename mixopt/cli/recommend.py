@@ -1,0 +1,72 @@
+"""`mixopt recommend`: fit the laws, propose, confirm on fresh seeds, and say what to train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixopt.cli import console
+from mixopt.cli.paths import JsonOption, WorkersOption
+from mixopt.cli.study import make_engine, resume
+from mixopt.study.confirm import confirm, confirmation_trials, find_optima, remaining_steps
+from mixopt.study.recommendation import SCHEDULE_FILE, Recommendation
+from mixopt.study.setup import StudySetup
+
+
+def register(parent: typer.Typer, help_text: str) -> None:
+    """Add the command to the application."""
+    parent.command("recommend", help=help_text)(recommend)
+
+
+def recommend(
+    folder: Annotated[Path, typer.Argument(help="Study folder.")],
+    workers: WorkersOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Confirm a study's winner on fresh seeds."""
+    found = run_confirmation(resume(folder), workers)
+    if as_json:
+        console.show_json(found)
+        return
+    show_outcomes(found)
+    console.conclude("recommendation", [found.sentence, "", f"schedule: {folder / SCHEDULE_FILE}"])
+
+
+def run_confirmation(setup: StudySetup, workers: int | None) -> Recommendation:
+    """Fit, propose and confirm, with a progress bar."""
+    console.narrate("laws: fitting and proposing")
+    optima = find_optima(setup)
+    for found in optima:
+        console.narrate(
+            f"  {found.law.measure}: law {found.law.law}, optimum predicted at "
+            f"{found.proposal.mean:.4g} +- {found.proposal.deviation:.2g}"
+        )
+    trials = confirmation_trials(setup, optima)
+    setup.ledger.add_trials(trials)
+    total = remaining_steps(setup, trials)
+    with (
+        make_engine(workers) as engine,
+        console.progress("confirmation: member-steps", total) as advance,
+    ):
+        return confirm(setup, optima, trials, engine, advance)
+
+
+def show_outcomes(found: Recommendation) -> None:
+    """Print the confirmed schedules on the objective and on the other measures searched for."""
+    keys = list(dict.fromkeys(proposal.measure for proposal in found.proposals))
+    labels = list(dict.fromkeys(outcome.label for outcome in found.outcomes))
+    cells = {(outcome.label, outcome.measure): outcome for outcome in found.outcomes}
+    rows = []
+    for label in labels:
+        row: list[object] = [label]
+        for key in keys:
+            cell = cells.get((label, key))
+            row.append(f"{cell.value:.4f} +- {cell.standard_error:.4f}" if cell else None)
+        rows.append(row)
+    seeds = max(outcome.num_seeds for outcome in found.outcomes)
+    console.show_table(
+        ["schedule", *keys], rows, as_json=False, title=f"on {seeds} fresh seeds, mean +- se"
+    )

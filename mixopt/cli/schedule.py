@@ -1,0 +1,153 @@
+"""`mixopt schedule`: check, show, plan."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixopt.catalog.inventory import Inventory, read_inventory
+from mixopt.cli import console
+from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog
+from mixopt.errors import SupplyError
+from mixopt.proxy.config import ProxyRecipe, read_proxy
+from mixopt.recipes.locate import locate
+from mixopt.recipes.quantity import show_quantity
+from mixopt.schedule.mixture import BASELINES
+from mixopt.schedule.plan import Budget, make_plan
+from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
+from mixopt.schedule.schedule import Schedule
+from mixopt.schedule.space import Space, fixed_kind
+from mixopt.schedule.write import schedule_toml
+from mixopt.study.recipe import StudyRecipe
+
+RecipeArgument = Annotated[str, typer.Argument(help="Schedule recipe: a path or a shipped name.")]
+AtOption = Annotated[
+    str, typer.Option("--at", help=f"Where a space is looked at: {', '.join(BASELINES)}.")
+]
+
+
+def register(parent: typer.Typer, help_text: str) -> None:
+    """Add the commands to the application."""
+    app = typer.Typer(help=help_text, no_args_is_help=True)
+    app.command()(check)
+    app.command()(show)
+    app.command()(plan)
+    parent.add_typer(app, name="schedule")
+
+
+def read_space(recipe: str, inventory: Inventory) -> Space:
+    """Read a schedule recipe, with or without a `[study]` table, against a catalog."""
+    path = locate(recipe, "schedules")
+    model = StudyRecipe if _has_study(path) else ScheduleRecipe
+    return Space(recipe=read_schedule(path, inventory, model), inventory=inventory)
+
+
+def check(recipe: RecipeArgument, catalog: CatalogOption = None) -> None:
+    """Report every fault of a recipe against a catalog, and whether its supply suffices."""
+    space = read_space(recipe, read_inventory(find_catalog(catalog)))
+    for name in BASELINES:
+        space.resolve(space.baseline(name))
+    coordinates = space.coordinates()
+    kind = fixed_kind(space.recipe)
+    freedom = f" with {len(coordinates)} coordinates" if coordinates else ""
+    console.show_text(f"{recipe}: a valid {kind}{freedom}, {len(space.recipe.stage)} stages")
+
+
+def show(
+    recipe: RecipeArgument,
+    catalog: CatalogOption = None,
+    at: AtOption = "natural",
+    *,
+    toml: Annotated[bool, typer.Option("--toml", help="Print the resolved recipe.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show stages, mixtures and epochs at the target."""
+    space = read_space(recipe, read_inventory(find_catalog(catalog)))
+    schedule = _resolve(space, at)
+    if toml:
+        console.show_text(schedule_toml(schedule))
+        return
+    console.show_table(*stage_table(schedule, space.inventory), as_json=as_json)
+
+
+def plan(
+    recipe: RecipeArgument,
+    catalog: CatalogOption = None,
+    proxy: Annotated[str, typer.Option("--proxy", help="Proxy recipe.")] = "nano",
+    at: AtOption = "natural",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a proxy trains on: steps and sequences per stage, pools and epochs per domain."""
+    space = read_space(recipe, read_inventory(find_catalog(catalog)))
+    shape = read_proxy(proxy)
+    schedule = _resolve(space, at)
+    context = shape.training.context
+
+    def available(domain: str) -> int:
+        return max(0, space.inventory.domain(domain).sample_tokens - 1) // context
+
+    made = make_plan(schedule, 0, space.inventory, _budget(shape), available)
+    rows = []
+    before = dict.fromkeys(made.domains, 0)
+    epochs = made.epochs()
+    for part in made.stages:
+        for index, pool in enumerate(made.pools):
+            drawn = int(part.drawn[-1][index])
+            if drawn > before[pool.domain]:
+                row = (part.stage.name, part.steps, pool.domain, drawn - before[pool.domain])
+                rows.append((*row, pool.num_sequences, epochs[pool.domain]))
+            before[pool.domain] = drawn
+    columns = ("stage", "steps", "domain", "sequences", "pool", "epochs in all")
+    title = f"{schedule.name} for proxy {shape.name} at context {context}"
+    console.show_table(columns, rows, as_json=as_json, title=title)
+
+
+def stage_table(
+    schedule: Schedule, inventory: Inventory
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Return columns and rows: one row per stage and domain."""
+    totals = schedule.epochs(inventory.supply(tuple(schedule.dose())))
+    rows: list[tuple[object, ...]] = [
+        (
+            stage.name,
+            stage.kind,
+            show_quantity(stage.tokens),
+            domain,
+            f"{tokens / stage.tokens:.1%}",
+            show_quantity(tokens),
+            round(totals[domain], 2),
+        )
+        for stage in schedule.stages
+        for domain, tokens in stage.dose().items()
+    ]
+    columns = ("stage", "kind", "tokens", "domain", "share", "domain tokens", "epochs in all")
+    return columns, rows
+
+
+def _budget(shape: ProxyRecipe) -> Budget:
+    training = shape.training
+    return Budget(
+        tokens={"lm": training.lm_tokens, "sft": training.sft_tokens},
+        context_tokens=training.context,
+        sequences=training.sequences,
+    )
+
+
+def _resolve(space: Space, at: str) -> Schedule:
+    if not space.coordinates():
+        return space.resolve({})
+    if at not in BASELINES:
+        what = f"no baseline '{at}'"
+        raise SupplyError(what, remedy=f"Baselines: {', '.join(BASELINES)}.")
+    return space.resolve(space.baseline(at))
+
+
+def _has_study(path: Path) -> bool:
+    try:
+        return "study" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False

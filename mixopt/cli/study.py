@@ -1,0 +1,165 @@
+"""`mixopt study`: run, show."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixopt.catalog.inventory import read_inventory
+from mixopt.cli import console
+from mixopt.cli.corpus import build_store
+from mixopt.cli.paths import (
+    CatalogOption,
+    JsonOption,
+    StudyNotes,
+    WorkersOption,
+    corpus_folder,
+    find_catalog,
+    read_notes,
+    write_notes,
+)
+from mixopt.errors import StudyError
+from mixopt.evaluation.score import score
+from mixopt.proxy.config import read_proxy
+from mixopt.recipes.decode import decode
+from mixopt.recipes.locate import locate
+from mixopt.schedule.recipe import read_schedule
+from mixopt.schedule.space import Space
+from mixopt.study.engines.engine import Engine
+from mixopt.study.engines.local import LocalEngine
+from mixopt.study.ledger import Ledger
+from mixopt.study.recipe import StudyRecipe
+from mixopt.study.search import remaining_steps, run_search
+from mixopt.study.setup import StudySetup
+
+_RECIPE_COPY = "recipe.toml"
+
+
+def register(parent: typer.Typer, help_text: str) -> None:
+    """Add the commands to the application."""
+    app = typer.Typer(help=help_text, no_args_is_help=True)
+    app.command()(run)
+    app.command()(show)
+    parent.add_typer(app, name="study")
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="Study recipe: a path or a shipped name.")],
+    catalog: CatalogOption = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Study folder; by default runs/NAME.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option("--corpus", help="Corpus folder; by default beside the catalog.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="Optuna storage URL; by default SQLite.")
+    ] = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Search a space; the same command goes on where it was stopped."""
+    setup = begin(recipe, find_catalog(catalog), folder, corpus, storage)
+    search(setup, workers)
+    console.show_text(f"{setup.folder}: {setup.settings.trials} trials")
+
+
+def begin(
+    recipe: str, catalog: Path, folder: Path | None, corpus: Path | None, storage: str | None
+) -> StudySetup:
+    """Find and check everything a study runs on, and note it in the study's folder."""
+    inventory = read_inventory(catalog)
+    recipe_file = locate(recipe, "schedules")
+    decoded = read_schedule(recipe_file, inventory, StudyRecipe)
+    proxy = read_proxy(decoded.study.proxy)
+    place = folder if folder is not None else Path("runs") / decoded.name
+    store_folder = corpus_folder(catalog, corpus)
+    store = build_store(catalog, store_folder, None, proxy.training.context)
+    url = storage or f"sqlite:///{(place / 'optuna.db').absolute()}"
+    setup = StudySetup(
+        recipe=decoded,
+        space=Space(recipe=decoded, inventory=inventory),
+        proxy=proxy,
+        store=store,
+        folder=place,
+        storage=url,
+    )
+    place.mkdir(parents=True, exist_ok=True)
+    setup.ledger.create(setup.identity())
+    (place / _RECIPE_COPY).write_text(recipe_file.read_text(encoding="utf-8"), encoding="utf-8")
+    write_notes(
+        place,
+        StudyNotes(
+            recipe=_RECIPE_COPY,
+            catalog=str(catalog.absolute()),
+            corpus=str(store_folder.absolute()),
+            proxy=decoded.study.proxy,
+            storage=url,
+        ),
+    )
+    return setup
+
+
+def resume(folder: Path) -> StudySetup:
+    """Return the setup of a study from its folder alone."""
+    notes = read_notes(folder)
+    return begin(
+        str(folder / notes.recipe), Path(notes.catalog), folder, Path(notes.corpus), notes.storage
+    )
+
+
+def search(setup: StudySetup, workers: int | None) -> None:
+    """Run what is left of the search, with a progress bar."""
+    total = remaining_steps(setup)
+    if total == 0:
+        console.narrate(f"search: all {setup.settings.trials} trials are finished")
+    with (
+        make_engine(workers) as engine,
+        console.progress("search: member-steps", total) as advance,
+    ):
+        run_search(setup, engine, advance)
+
+
+def make_engine(workers: int | None) -> AbstractContextManager[Engine]:
+    """Return the engine that trains on this machine."""
+    return LocalEngine(workers)
+
+
+def read_settings(folder: Path) -> StudyRecipe:
+    """Read the recipe that a study was begun with."""
+    text = (folder / read_notes(folder).recipe).read_text(encoding="utf-8")
+    return decode(text, StudyRecipe, file=str(folder / _RECIPE_COPY))
+
+
+def show(
+    folder: Annotated[Path, typer.Argument(help="Study folder.")],
+    measure: Annotated[
+        list[str] | None, typer.Option("--measure", help="Measures; by default the objectives.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show all trials of a study with their measures."""
+    settings = read_settings(folder).study
+    keys = list(measure or dict.fromkeys([settings.objective, *settings.also]))
+    records = Ledger(folder).records()
+    known = {key for record in records for key in record.measures}
+    unknown = [key for key in keys if key not in known]
+    if unknown and known:
+        what = f"no measure '{unknown[0]}' in {folder}"
+        raise StudyError(what, why=f"Measures: {', '.join(sorted(known))}.")
+    rows = []
+    for record in records:
+        cells: list[object] = []
+        for key in keys:
+            values = record.measures.get(key, ())
+            scored = score(values) if values else None
+            cells += [scored.value, scored.standard_error] if scored else [None, None]
+        rows.append((record.trial, record.label, len(record.seeds), *cells, record.cpu_seconds))
+    columns = ["trial", "label", "seeds"]
+    columns += [part for key in keys for part in (key, "se")]
+    if as_json:
+        columns = ["trial", "label", "seeds", *(p for key in keys for p in (key, f"{key} se"))]
+    console.show_table([*columns, "CPU s"], rows, as_json=as_json, title=str(folder))
