@@ -53,8 +53,7 @@ def find_optima(setup: StudySetup) -> list[Optimum]:
     """
     records = setup.ledger.records("search")
     optima = []
-    for key in dict.fromkeys([setup.settings.objective, *setup.settings.also]):
-        label = RECOMMENDED if key == setup.settings.objective else f"best-{_short(key)}"
+    for key, label in _labels(setup.settings.objective, setup.settings.also).items():
         law = law_of(key, records, setup.space, seed=setup.key("fit", key))
         proposal = propose(
             law, setup.space, penalty=setup.settings.penalty, seed=setup.key("propose", key)
@@ -262,6 +261,17 @@ def _signals(setup: StudySetup) -> tuple[SignalSummary, ...]:
             )
         )
     return tuple(found)
+
+
+def _labels(objective: str, also: Sequence[str]) -> dict[str, str]:
+    """Return measure -> label of its optimum: the stage is named only where it tells two apart."""
+    others = [key for key in dict.fromkeys(also) if key != objective]
+    short = [_short(key) for key in others]
+    labels = {objective: RECOMMENDED}
+    for key, name in zip(others, short, strict=True):
+        stage = key.split("/")[0]
+        labels[key] = f"best-{name}" if short.count(name) == 1 else f"best-{stage}-{name}"
+    return labels
 
 
 def _short(key: str) -> str:

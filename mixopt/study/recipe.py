@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, model_validator
 
+from mixopt.errors import NotFoundError
 from mixopt.evaluation.measure import MEAN, direction_of
 from mixopt.recipes.decode import Recipe
 from mixopt.schedule.recipe import ScheduleRecipe
@@ -23,7 +24,10 @@ def _measure(key: str) -> str:
 
 def _levels(levels: dict[str, int]) -> dict[str, int]:
     for name, level in levels.items():
-        family = find_family(name)
+        try:
+            family = find_family(name)
+        except NotFoundError as error:
+            raise ValueError(str(error)) from None
         if level not in family.levels:
             message = f"a level of '{name}' from {family.levels[0]} to {family.levels[-1]}"
             raise ValueError(message)

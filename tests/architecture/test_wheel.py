@@ -1,0 +1,38 @@
+"""The wheel holds everything that runs: recipes, SQL, page and script templates."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("build", reason="build is in the dev extra")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
+        return set(wheel.namelist())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["proxies", "schedules", "catalogs"])
+def test_every_recipe_is_shipped(names: set[str], kind: str) -> None:
+    recipes = [path.name for path in (ROOT / kind).glob("*.toml")]
+    assert recipes
+    assert {f"mixopt/_shipped/{kind}/{name}" for name in recipes} <= names
+
+
+@pytest.mark.slow
+def test_every_file_of_the_package_is_in_it(names: set[str]) -> None:
+    tracked = [path for path in (ROOT / "mixopt").rglob("*") if path.is_file()]
+    wanted = {path.relative_to(ROOT).as_posix() for path in tracked if path.suffix != ".pyc"}
+    assert wanted <= names
+    assert not any(name.startswith("tests/") for name in names)

@@ -1,0 +1,115 @@
+"""An engine that makes up results at once, and stops like a killed process where a test wants it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from mixopt import seeds
+from mixopt.evaluation.measure import Measure
+from mixopt.evaluation.result import MemberResult
+from mixopt.schedule.schedule import Schedule
+from mixopt.study.engines.engine import OnProgress, OnResults
+from mixopt.study.search import run_search
+from mixopt.study.setup import StudySetup
+from mixopt.training.lane import LaneJob, Member
+
+Worth = Callable[[Schedule], float]
+
+TEXT, TASKS = "late/bits_per_byte/mean", "sft/margin/mean"
+ACCURACY = "sft/accuracy/mean"  # always the same
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may catch it."""
+
+
+class FakeEngine:
+    """Trains nothing; `trained` notes what it was asked for and handed back."""
+
+    def __init__(self, worth: Worth | None = None, *, lanes: int | None = None) -> None:
+        self.worth = worth or drills_are_good
+        self.lanes = lanes  # until it is killed; None for never
+        self.trained: list[tuple[str, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+    def run(self, jobs: Sequence[LaneJob], on_results: OnResults, on_progress: OnProgress) -> None:
+        for job in jobs:
+            if self.lanes is not None and len(self.trained) // len(job.members) >= self.lanes:
+                raise Killed
+            on_results([made_up(member, self.worth) for member in job.members])
+            self.trained += [(member.trial, member.seed) for member in job.members]
+            on_progress(len(job.members))
+
+
+def drills_are_good(schedule: Schedule) -> float:
+    late = schedule.stage("late").curve.mean()
+    return late.share("drills") - 0.5 * schedule.mean_mixture("lm").share("notes")
+
+
+def made_up(member: Member, worth: Worth) -> MemberResult:
+    """Return numbers that depend on the schedule and the seed alone."""
+    value = worth(member.schedule)
+    values = {
+        TASKS: value,
+        ACCURACY: 0.5,
+        TEXT: 3.0 - 0.5 * value + member.schedule.stages[0].tokens / 1e6,
+    }
+    return MemberResult(
+        trial=member.trial,
+        seed=member.seed,
+        measures=tuple(_measure(key, number, member) for key, number in values.items()),
+        diverged_at=None,
+        cpu_seconds=1.0,
+        tokens=100,
+    )
+
+
+def search(setup: StudySetup, engine: FakeEngine | None = None) -> FakeEngine:
+    """Run the search and return the engine."""
+    engine = engine or FakeEngine()
+    run_search(setup, engine, lambda _steps: None)
+    return engine
+
+
+def killed_at(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, call: int
+) -> Callable[[], int]:
+    """Make the process end just before a call of a method; return how often it was called."""
+    calls: Counter[str] = Counter()
+    original: Any = getattr(owner, name)
+
+    def counted(*args: object, **kwargs: object) -> object:
+        calls[name] += 1
+        if calls[name] == call:
+            raise Killed
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, counted)
+    return lambda: calls[name]
+
+
+def _measure(key: str, value: float, member: Member) -> Measure:
+    stage, name, subject = key.split("/")
+    noise = seeds.generator(member.seed, key, member.schedule.digest).standard_normal()
+    return Measure(
+        stage=stage,
+        name=name,
+        subject=subject,
+        value=value if key == ACCURACY else value + 0.01 * float(noise),
+        standard_error=0.01,
+    )

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+
+from mixopt.evaluation.measure import DIRECTIONS, Measure, direction_of
+
+
+@pytest.mark.parametrize("name", list(DIRECTIONS))
+def test_a_key_leads_back_to_its_measure(name: str) -> None:
+    measure = Measure(stage="sft", name=name, subject="mean", value=1.0, standard_error=0.0)
+    assert measure.key == f"sft/{name}/mean"
+    assert direction_of(measure.key) == measure.direction == DIRECTIONS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"), [("bits_per_byte", "minimize"), ("margin", "maximize")]
+)
+def test_fewer_bits_and_larger_margins_are_better(name: str, direction: str) -> None:
+    assert direction_of(f"late/{name}/mean") == direction
+
+
+@pytest.mark.parametrize("key", ["margin", "sft/margin", "sft/margins/mean", "a/b/c/d", ""])
+def test_other_keys_are_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="stage/measure/subject"):
+        direction_of(key)

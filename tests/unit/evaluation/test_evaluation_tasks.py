@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from tiny import LEVELS, PROXY
+
+from mixopt import seeds
+from mixopt.corpus.conversations import render_answer, render_prompt
+from mixopt.corpus.tokenizer import ByteTokenizer
+from mixopt.evaluation import tasks
+from mixopt.evaluation.measure import Measure
+from mixopt.evaluation.tasks import Suite, make_suite, measure_tasks
+from mixopt.proxy.model import Stack
+from mixopt.tasks.sample import split_of
+
+_BYTES = ByteTokenizer()
+
+
+def _suite(problems: int = 8) -> Suite:
+    return make_suite(LEVELS, "test", problems=problems, tokenizer=_BYTES)
+
+
+def _stack(*members: int) -> Stack:
+    stack = Stack.initialize(PROXY, vocabulary=264, seeds=members)
+    noise = seeds.generator(0, "tasks").standard_normal(stack.num_parameters)
+    stack.parameters += 0.05 * torch.from_numpy(noise)  # a fresh member attends to nothing
+    return stack
+
+
+def _by_key(measures: list[Measure]) -> dict[tuple[str, str], Measure]:
+    return {(measure.name, measure.subject): measure for measure in measures}
+
+
+def _log_probability(stack: Stack, prompt: str, answer: str) -> float:
+    """Return log p(answer | prompt) of one member in nats, byte by byte, in float64."""
+    total, text = 0.0, list(prompt.encode())
+    for byte in answer.encode():
+        logits = stack.forward(torch.tensor([[text]]))[0, 0, -1].double()
+        total += torch.log_softmax(logits, dim=-1)[byte].item()
+        text.append(byte)
+    return total
+
+
+def test_scores_of_one_problem_by_hand() -> None:
+    suite = make_suite({"addition": 3}, "validation", problems=1, tokenizer=_BYTES)
+    (problem,) = suite.problems
+    found = _by_key(measure_tasks(_stack(1, 2), suite, "sft")[0])
+    prompt, right = render_prompt(problem.question), render_answer(problem.response)
+    wrong = render_answer(problem.wrong_response)
+    logs = [_log_probability(_stack(1), prompt, text) for text in (right, wrong)]
+    per_byte = [log / len(text.encode()) for log, text in zip(logs, (right, wrong), strict=True)]
+    values = {
+        "margin": per_byte[0] - per_byte[1],
+        "answer_bits_per_byte": -per_byte[0] / math.log(2),
+        "answer_probability": math.exp(logs[0]),
+    }
+    for name, value in values.items():
+        assert found[name, "addition"].value == pytest.approx(value, rel=1e-4), name
+        assert found[name, "mean"].value == found[name, "addition"].value
+
+
+def test_a_family_is_the_mean_of_its_problems_with_their_error() -> None:
+    suite, stack = _suite(), _stack(4)
+    found = _by_key(measure_tasks(stack, suite, "sft")[0])
+    scores: dict[str, list[float]] = {family: [] for family in LEVELS}
+    for problem in suite.problems:
+        text = render_answer(problem.response)
+        log = _log_probability(stack, render_prompt(problem.question), text)
+        scores[problem.family].append(-log / math.log(2) / len(text.encode()))
+    for family, values in scores.items():
+        measure = found["answer_bits_per_byte", family]
+        assert len(values) == 8
+        assert measure.value == pytest.approx(np.mean(values), rel=1e-4)
+        error = np.std(values, ddof=1) / math.sqrt(8)
+        assert measure.standard_error == pytest.approx(error, rel=1e-3)
+
+
+def test_the_mean_is_over_families_and_so_is_its_error() -> None:
+    found = _by_key(measure_tasks(_stack(4), _suite(), "sft")[0])
+    parts = [found["margin", family] for family in LEVELS]
+    assert found["margin", "mean"].value == pytest.approx(np.mean([p.value for p in parts]))
+    error = math.hypot(*(part.standard_error for part in parts)) / 2
+    assert found["margin", "mean"].standard_error == pytest.approx(error)
+
+
+def test_accuracy_is_what_the_verifier_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = _suite()
+
+    def answers(*_: object, **__: object) -> list[list[list[int]]]:
+        right = [f" {problem.response}\nQ: next" for problem in suite.problems]
+        wrong = [f" {problem.wrong_response}\n" for problem in suite.problems]
+        mixed = [right[n] if n % 4 == 0 else wrong[n] for n in range(len(right))]
+        return [[list(text.encode()) for text in member] for member in (right, mixed, wrong)]
+
+    monkeypatch.setattr(tasks, "greedy", answers)
+    members = [_by_key(found) for found in measure_tasks(_stack(1, 2, 3), suite, "sft")]
+    assert [found["accuracy", "mean"].value for found in members] == [1.0, 0.25, 0.0]
+    assert members[1]["accuracy", "addition"].standard_error == pytest.approx(
+        math.sqrt(0.25 * 0.75 / 7)
+    )
+
+
+def test_samples_continue_the_prompts_and_know_only_the_tokenizers_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suite, seen = _suite(2), {}
+
+    def spy(
+        _stack: Stack, prompts: Sequence[Sequence[int]], **options: int
+    ) -> list[list[list[int]]]:
+        seen.update(options)
+        assert [bytes(p).decode() for p in prompts] == [
+            render_prompt(problem.question) for problem in suite.problems
+        ]
+        return [[[] for _ in prompts]]
+
+    monkeypatch.setattr(tasks, "greedy", spy)
+    measure_tasks(_stack(1), suite, "sft")
+    longest = max(len(render_answer(problem.wrong_response)) for problem in suite.problems)
+    assert seen["max_new_tokens"] > longest
+    assert (seen["stop"], seen["vocabulary"]) == (256, 257)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_problems_are_of_the_split(split: str) -> None:
+    suite = make_suite(LEVELS, split, problems=5, tokenizer=_BYTES)  # type: ignore[arg-type]
+    assert {split_of(problem) for problem in suite.problems} == {split}
+    assert len({problem.identity for problem in suite.problems}) == 10
+
+
+def test_a_level_with_few_problems_gives_all_it_has() -> None:
+    suite = make_suite({"addition": 1}, "validation", problems=50, tokenizer=_BYTES)
+    assert 0 < len(suite.problems) < 10

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_engine import TASKS, TEXT, drills_are_good, made_up
+from tiny import schedule_at
+
+from mixopt.corpus.store import TokenStore
+from mixopt.database.connection import Database
+from mixopt.errors import MixoptError, NotFoundError, StudyError
+from mixopt.evaluation.result import MemberResult
+from mixopt.study.ledger import FILE, Ledger
+from mixopt.study.trial import Trial, confirm_trial, search_trial
+from mixopt.training.lane import Member
+
+_IDENTITY = {"proxy": "aaa", "catalog": "bbb"}
+
+
+def _trials(store: TokenStore) -> list[Trial]:
+    schedules = [schedule_at(store, share) for share in (0.3, 0.5, 0.7)]
+    return [search_trial(n, "design", found, {"x": n / 4}) for n, found in enumerate(schedules)]
+
+
+def _result(trial: Trial, seed: int) -> MemberResult:
+    return made_up(Member(trial=trial.name, seed=seed, schedule=trial.schedule), drills_are_good)
+
+
+def _ledger(folder: Path, trials: list[Trial]) -> Ledger:
+    ledger = Ledger(folder)
+    ledger.create(_IDENTITY)
+    ledger.add_trials(trials)
+    return ledger
+
+
+def test_what_is_added_is_read_back(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    ledger.add_results([_result(trials[1], seed) for seed in (5, 4)])
+    assert ledger.finished() == {("search-0001", 4), ("search-0001", 5)}
+    empty, record, _ = ledger.records()
+    assert (record.number, record.label, record.point) == (1, "design", '{"x": 0.25}')
+    assert record.schedule_digest == trials[1].schedule.digest
+    assert (record.seeds, record.cpu_seconds, record.tokens) == ((4, 5), 2.0, 200)
+    expected = [m.value for seed in (4, 5) for m in _result(trials[1], seed).measures[:1]]
+    assert record.measures[TASKS] == tuple(expected)
+    assert (empty.seeds, dict(empty.measures)) == ((), {})
+
+
+def test_records_are_of_a_phase_and_in_order(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    confirmed = confirm_trial(0, "natural", schedule_at(tiny_store), {})
+    ledger = _ledger(quick_path, [confirmed, *reversed(trials)])
+    assert [record.trial for record in ledger.records()] == [
+        *(trial.name for trial in trials),
+        confirmed.name,
+    ]
+    assert [record.trial for record in ledger.records("confirm")] == [confirmed.name]
+
+
+def test_known_trials_are_left_as_they_are(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials[:2])
+    before = ledger.records()
+    ledger.add_trials([replace(trials[0], label="other", schedule=trials[2].schedule), trials[2]])
+    assert ledger.records()[:2] == before
+    assert _count(ledger, "weights") == 3 * (3 + 2 + 1)
+
+
+def test_results_are_noted_all_or_none(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    ledger.add_results([_result(trials[0], 0)])
+    with pytest.raises(StudyError, match="insert_run"):
+        ledger.add_results([_result(trials[1], 0), _result(trials[0], 0)])
+    assert ledger.finished() == {("search-0000", 0)}
+    assert _count(ledger, "measures") == 3
+
+
+def test_a_failure_among_measures_takes_the_run_along(
+    tiny_store: TokenStore, quick_path: Path
+) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    good = _result(trials[0], 0)
+    twice = replace(good, seed=1, measures=good.measures + good.measures[:1])
+    with pytest.raises(StudyError, match="insert_measures"):
+        ledger.add_results([good, twice])
+    assert ledger.finished() == set()
+    assert _count(ledger, "measures") == 0
+
+
+def test_trials_are_noted_with_all_their_weights_or_not_at_all(
+    tiny_store: TokenStore, quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = _ledger(quick_path, [])
+    insert = Database.insert_many
+
+    def fails_late(database: Database, name: str, rows: list[dict[str, object]]) -> None:
+        if rows[0]["trial"] == "search-0002":
+            raise KeyboardInterrupt
+        insert(database, name, rows)
+
+    monkeypatch.setattr(Database, "insert_many", fails_late)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.add_trials(_trials(tiny_store))
+    assert ledger.records() == []
+    assert _count(ledger, "weights") == 0
+
+
+@pytest.mark.parametrize("part", list(_IDENTITY))
+def test_another_study_is_named_by_what_differs(quick_path: Path, part: str) -> None:
+    ledger = Ledger(quick_path)
+    ledger.create(_IDENTITY)
+    ledger.create(_IDENTITY)
+    with pytest.raises(StudyError, match="another study") as caught:
+        ledger.create(_IDENTITY | {part: "changed"})
+    assert part in caught.value.why
+    assert len([name for name in _IDENTITY if name in caught.value.why]) == 1
+    assert ledger.identity() == _IDENTITY
+
+
+def test_reading_where_nothing_is(quick_path: Path) -> None:
+    ledger = Ledger(quick_path)
+    for read in (ledger.finished, ledger.records, ledger.identity):
+        with pytest.raises(NotFoundError, match=FILE):
+            read()
+    assert list(quick_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_an_error_of_the_study(quick_path: Path) -> None:
+    (quick_path / FILE).write_bytes(b"no database at all" * 1000)
+    with pytest.raises(StudyError, match="damaged") as caught:
+        Ledger(quick_path).records()
+    assert isinstance(caught.value, MixoptError)
+
+
+def test_measures_keep_their_keys(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    ledger.add_results([_result(trials[0], 0)])
+    assert {TASKS, TEXT} < set(ledger.records()[0].measures)
+
+
+def _count(ledger: Ledger, table: str) -> int:
+    with Database(ledger.path, "read", package="mixopt.study.sql") as database:
+        (row,) = database._connection.execute(f"select count(*) from {table}").fetchall()
+    return int(row[0])

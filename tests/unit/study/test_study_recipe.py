@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+from tiny import study_recipe
+
+from mixopt.errors import NotFoundError
+
+
+def test_measures_of_known_stages_and_families_are_taken() -> None:
+    keys = ("late/bits_per_byte/prose", "sft/bits_per_byte/mean", "sft/accuracy/addition")
+    assert study_recipe(objective="sft/margin/mean", also=keys).study.also == keys
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("sfft/margin/mean", "after one of the stages sft, found 'sfft/margin/mean'"),
+        ("late/margin/mean", "after one of the stages sft,"),
+        ("early/bits_per_byte/mean", "after one of the stages late, sft,"),
+        ("sft/margin/sorting", "a family of"),
+        ("sft/margins/mean", "stage/measure/subject"),
+    ],
+)
+def test_a_measure_that_is_never_taken_is_a_fault(key: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        study_recipe(objective=key)
+    with pytest.raises(ValueError, match=expected):
+        study_recipe(also=[key])
+
+
+def test_task_measures_need_problems() -> None:
+    with pytest.raises(ValueError, match="examination"):
+        study_recipe(examination={})
+    assert study_recipe(objective="late/bits_per_byte/mean", examination={}).study.trials == 8
+
+
+def test_levels_are_those_of_the_family() -> None:
+    with pytest.raises(ValueError, match="a level of 'addition' from 1 to 8"):
+        study_recipe(examination={"levels": {"addition": 9}})
+    with pytest.raises(NotFoundError, match="addtion"):
+        study_recipe(examination={"levels": {"addtion": 1}})
