@@ -63,12 +63,25 @@ def make_app(arguments: list[str]) -> typer.Typer:
     return app
 
 
-def _options(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
-) -> None:
-    if version:
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
         console.show_text(f"mixopt {mixopt.__version__}")
         raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version.",
+            is_eager=True,
+            callback=lambda wanted: _show_version(wanted=wanted),
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
 
 
 def _placeholder() -> None:

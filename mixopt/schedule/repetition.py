@@ -24,12 +24,16 @@ class Pool:
 
     domain: str
     num_sequences: int  # in the pool
-    offset: int  # first sequence of the pool in the sample; the pool wraps around its end
     available: int  # sequences in the sample
+    key: int  # names the permutation of the sample that the pool is the beginning of
 
     def sequence(self, position: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return ids in the sample of positions in the pool."""
-        return (self.offset + position) % self.available
+        """Return ids in the sample of positions in the pool.
+
+        They are scattered over the sample: a stretch of it would hold a few long documents only,
+        and proxies would differ by the accident of which.
+        """
+        return seeds.permute(position, self.available, self.key)
 
 
 def check_supply(schedule: Schedule, supply: Mapping[str, int]) -> None:
@@ -96,7 +100,7 @@ def pool(inventory: Inventory, domain: str, *, scale: float, available: int, see
         domain: which domain.
         scale: proxy tokens / target tokens of the stages that use the domain.
         available: sequences of the domain in the proxy's sample.
-        seed: moves the pool within the sample.
+        seed: chooses the pool out of the sample.
 
     Raises:
         SupplyError: the sample is smaller than the pool has to be.
@@ -119,5 +123,5 @@ def pool(inventory: Inventory, domain: str, *, scale: float, available: int, see
             remedy="Sample more of the domain, train the proxy on fewer tokens, or declare the "
             "supply that the domain really has.",
         )
-    offset = seeds.derive(seed, "pool", domain) % available
-    return Pool(domain=domain, num_sequences=max(1, wanted), offset=offset, available=available)
+    key = seeds.derive(seed, "pool", domain)
+    return Pool(domain=domain, num_sequences=max(1, wanted), available=available, key=key)

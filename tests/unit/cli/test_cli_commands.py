@@ -71,3 +71,9 @@ def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     done = mixopt("catalog", "show", "--colour", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_printed_without_a_command(tmp_path: Path) -> None:
+    done = mixopt("--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("mixopt ")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from schedule_fakes import curve, inventory, schedule, stage
@@ -42,7 +44,7 @@ def test_a_pool_is_cut_to_scale() -> None:
     assert repetition.pool(declared, "math", scale=0.1, available=1000, seed=3).num_sequences == 200
 
 
-def test_a_pool_wraps_around_the_sample_without_repeating() -> None:
+def test_a_pool_is_part_of_the_sample_without_repeating() -> None:
     for seed in range(30):
         pool = repetition.pool(inventory(), "math", scale=0.6, available=50, seed=seed)
         found = pool.sequence(np.arange(pool.num_sequences))
@@ -50,12 +52,17 @@ def test_a_pool_wraps_around_the_sample_without_repeating() -> None:
         assert ((found >= 0) & (found < 50)).all()
 
 
-def test_seeds_move_the_pool() -> None:
+def test_seeds_choose_other_pools_scattered_over_the_sample() -> None:
     pools = [
         repetition.pool(inventory(), "math", scale=0.1, available=1000, seed=seed)
         for seed in range(40)
     ]
-    assert len({pool.offset for pool in pools}) > 30
+    members = [set(pool.sequence(np.arange(pool.num_sequences)).tolist()) for pool in pools]
+    assert len(set(map(frozenset, members))) == 40
+    overlaps = [len(one & two) / len(one) for one, two in pairwise(members)]
+    assert np.mean(overlaps) == pytest.approx(pools[0].num_sequences / 1000, abs=0.03)
+    thirds = np.histogram([i for each in members for i in each], bins=3, range=(0, 1000))[0]
+    assert thirds / thirds.sum() == pytest.approx(np.full(3, 1 / 3), abs=0.03)
 
 
 @pytest.mark.parametrize(

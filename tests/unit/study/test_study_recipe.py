@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 from tiny import study_recipe
-
-from mixopt.errors import NotFoundError
 
 
 def test_measures_of_known_stages_and_families_are_taken() -> None:
@@ -37,5 +36,5 @@ def test_task_measures_need_problems() -> None:
 def test_levels_are_those_of_the_family() -> None:
     with pytest.raises(ValueError, match="a level of 'addition' from 1 to 8"):
         study_recipe(examination={"levels": {"addition": 9}})
-    with pytest.raises(NotFoundError, match="addtion"):
+    with pytest.raises(ValidationError, match="Did you mean 'addition'"):
         study_recipe(examination={"levels": {"addtion": 1}})
