@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from mixopt import seeds
+from mixopt import atomic, seeds
 from mixopt.catalog.documents import Document
 from mixopt.catalog.sources import Style, TasksSource
 from mixopt.tasks.problem import Problem
@@ -138,10 +137,5 @@ def _parts(lines: Iterator[bytes]) -> Iterator[bytes]:
 def _write_part(folder: Path, name: str, content: bytes) -> Path:
     path = folder / f"{name}.{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
     if not path.is_file():
-        beside = path.with_suffix(".partial")
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        atomic.write(path, content)
     return path

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from mixopt import atomic
 from mixopt.cli import console
 from mixopt.errors import NotFoundError, StudyError
 
@@ -71,10 +72,7 @@ def corpus_folder(catalog: Path, given: Path | None) -> Path:
 
 def write_notes(folder: Path, notes: StudyNotes) -> None:
     """Keep the notes of a study."""
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{_NOTES}"
-    draft.write_text(json.dumps(asdict(notes), indent=2) + "\n", encoding="utf-8")
-    draft.replace(folder / _NOTES)
+    atomic.write(folder / _NOTES, json.dumps(asdict(notes), indent=2) + "\n")
 
 
 def read_notes(folder: Path) -> StudyNotes:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mixopt import atomic
 from mixopt.catalog.inventory import read_inventory
 from mixopt.cli import console
 from mixopt.cli.corpus import build_store
@@ -88,7 +89,7 @@ def begin(
     )
     place.mkdir(parents=True, exist_ok=True)
     setup.ledger.create(setup.identity())
-    (place / _RECIPE_COPY).write_text(recipe_file.read_text(encoding="utf-8"), encoding="utf-8")
+    atomic.write(place / _RECIPE_COPY, recipe_file.read_bytes())
     write_notes(
         place,
         StudyNotes(

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
+from mixopt import atomic
 from mixopt.catalog.documents import Document
 from mixopt.errors import ExportError
-
-_MODE = 0o644  # a temporary file is readable by its owner only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,24 +41,14 @@ def write_documents(domain: str, documents: Iterable[Document], path: Path) -> D
         ExportError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as to:
-            beside = Path(to.name)
-            try:
-                hashed = hashlib.sha256()
-                rows = num_bytes = 0
-                for document in documents:
-                    line = _line(document)
-                    to.write(line)
-                    hashed.update(line)
-                    rows, num_bytes = rows + 1, num_bytes + len(line)
-                to.flush()
-                os.fsync(to.fileno())
-                beside.chmod(_MODE)
-                beside.replace(path)
-            finally:
-                with suppress(FileNotFoundError):
-                    beside.unlink()
+        with atomic.replacing(path) as file:
+            hashed = hashlib.sha256()
+            rows = num_bytes = 0
+            for document in documents:
+                line = _line(document)
+                file.write(line)
+                hashed.update(line)
+                rows, num_bytes = rows + 1, num_bytes + len(line)
     except OSError as error:
         message = f"cannot write the documents of '{domain}' to {path}"
         raise ExportError(message, why=str(error), remedy="Choose another folder.") from error

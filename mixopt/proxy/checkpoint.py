@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from mixopt import atomic
 from mixopt.errors import CheckpointError, MixoptError
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.proxy.model import Stack
@@ -52,7 +52,7 @@ def save(
         "content": _content_digest(tensors),
         "metadata": json.dumps(dict(metadata or {}), sort_keys=True),
     }
-    write_atomically(path, serialize(tensors, metadata=header))
+    atomic.write(path, serialize(tensors, metadata=header))
 
 
 def load(
@@ -86,20 +86,6 @@ def load(
         raise _damaged(path, f"The parameters do not fit the recipe: {error}.") from error
     optimizer = _optimizer(path, stack, placed | tensors) if "steps" in tensors else None
     return Checkpoint(stack=stack, optimizer=optimizer, metadata=json.loads(header["metadata"]))
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees all of the new content or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

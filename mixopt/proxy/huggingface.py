@@ -11,8 +11,8 @@ import safetensors
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from mixopt import atomic
 from mixopt.errors import CheckpointError, MixoptError
-from mixopt.proxy.checkpoint import write_atomically
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.proxy.model import Stack
 from mixopt.recipes.decode import validate
@@ -39,8 +39,8 @@ def write_member(
     tensors = _to_llama(stack.config, row)
     config = _llama_config(stack, end_of_text)
     content = serialize(tensors, metadata={"format": "pt"})
-    write_atomically(folder / "model.safetensors", content)
-    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+    atomic.write(folder / "model.safetensors", content)
+    atomic.write(folder / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def read_member(folder: Path) -> Stack:

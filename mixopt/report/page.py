@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -11,6 +9,7 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from mixopt import atomic
 from mixopt.report.data import ReportData
 from mixopt.report.sections import body
 
@@ -24,21 +23,7 @@ def write_report(path: Path, data: ReportData) -> None:
         path: the HTML file; its folder is made where it is missing.
         data: what to show.
     """
-    page = render(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
-        beside = Path(file.name)
-        try:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-            beside.chmod(0o644)
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+    atomic.write(path, render(data))
 
 
 def render(data: ReportData) -> str:

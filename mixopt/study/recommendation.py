@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
+from mixopt import atomic
 from mixopt.errors import StudyError
 from mixopt.evaluation.measure import Direction
 from mixopt.recipes.decode import Recipe
@@ -132,8 +131,8 @@ def say(comparison: Comparison | None, objective: str) -> str:
 
 def write_recommendation(folder: Path, recommendation: Recommendation, schedule: str) -> None:
     """Write the recommendation and the recommended schedule into a study folder."""
-    _write(folder / SCHEDULE_FILE, schedule)
-    _write(folder / FILE, recommendation.model_dump_json(indent=2) + "\n")
+    atomic.write(folder / SCHEDULE_FILE, schedule)
+    atomic.write(folder / FILE, recommendation.model_dump_json(indent=2) + "\n")
 
 
 def read_recommendation(folder: Path) -> Recommendation:
@@ -153,13 +152,3 @@ def read_recommendation(folder: Path) -> Recommendation:
         raise StudyError(
             what, why=str(error), remedy=f"Run `mixopt recommend {folder}` again."
         ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)

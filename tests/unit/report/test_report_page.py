@@ -116,7 +116,7 @@ def test_writing_replaces_whole_pages_only(
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mixopt.report.page.os.fsync", fail)
+    monkeypatch.setattr("mixopt.atomic.os.fsync", fail)
     with pytest.raises(OSError, match="No space"):
         write_report(path, replace(data, study="other"))
     assert path.read_bytes() == before
