@@ -87,6 +87,12 @@ def conclusions(found: Recommendation) -> list[str]:
                 f"  against the best by {proposal.measure}: {compared.gain:+.4g}, "
                 f"95% [{compared.low:+.4g}, {compared.high:+.4g}]: {compared.verdict}"
             )
+    for key in found.guardrails:
+        compared = found.compared(key, "natural")
+        if compared is not None:
+            lines.append(
+                f"  guardrail {key}: {compared.gain:+.4g} against natural: {compared.verdict}"
+            )
     worse = [compared.measure for compared in found.worse()]
     lines.append(f"  worse than natural: {', '.join(worse) if worse else 'nothing measured'}")
     return lines

@@ -28,11 +28,11 @@ from mixopt.study.recommendation import (
     say,
     write_recommendation,
 )
-from mixopt.study.results import column, law_of
+from mixopt.study.results import column, law_of, restraint_of
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, confirm_trial
 from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.propose import Proposal, propose
+from mixopt.surrogate.propose import Proposal, Restraint, propose
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +54,12 @@ def find_optima(setup: StudySetup) -> list[Optimum]:
     records = setup.ledger.records("search")
     optima = []
     for key, label in _labels(setup.settings.objective, setup.settings.also).items():
-        law = law_of(key, records, setup.space, seed=setup.key("fit", key))
-        proposal = propose(
-            law, setup.space, penalty=setup.settings.penalty, seed=setup.key("propose", key)
-        )
+        seed = setup.key("fit", key)
+        law = law_of(key, records, setup.space, seed=seed)
+        restraint = Restraint(penalty=setup.settings.penalty)
+        if label == RECOMMENDED:
+            restraint = restraint_of(setup.settings, records, setup.space, seed=seed)
+        proposal = propose(law, setup.space, restraint=restraint, seed=setup.key("propose", key))
         optima.append(Optimum(label=label, law=law, proposal=proposal))
     return optima
 
@@ -148,6 +150,7 @@ def _conclude(
         study=setup.recipe.name,
         objective=objective,
         direction=direction_of(objective),
+        guardrails=setup.settings.guardrails,
         sentence=say(against, objective),
         switch=against is not None and against.verdict == "better",
         proposals=tuple(_proposal(found) for found in optima),

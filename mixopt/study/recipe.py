@@ -50,6 +50,7 @@ class StudySettings(Recipe):
 
     objective: MeasureKey  # `stage/measure/subject`
     also: tuple[MeasureKey, ...] = ()  # measures whose own best schedule is confirmed beside it
+    guardrails: tuple[MeasureKey, ...] = ()  # measures that must not get worse than at natural
     proxy: str = "nano"
     trials: PositiveInt = 32  # baselines included
     design: PositiveInt = 16  # space-filling trials before the sampler takes over
@@ -76,7 +77,7 @@ class StudyRecipe(ScheduleRecipe):
         for stage, after in zip_longest(self.stage, self.stage[1:]):
             if after is None or after.kind != stage.kind:
                 taken[stage.name] = stage.kind
-        for key in (self.study.objective, *self.study.also):
+        for key in (self.study.objective, *self.study.also, *self.study.guardrails):
             stage_name, name, subject = key.split("/")
             on_tasks = name != "bits_per_byte"
             if stage_name not in taken or (on_tasks and taken[stage_name] != "sft"):

@@ -84,6 +84,7 @@ class Recommendation(Recipe):
     study: str
     objective: str
     direction: Direction
+    guardrails: tuple[str, ...] = ()  # measures that the proposal was held to
     sentence: str
     switch: bool
     proposals: tuple[ProposalSummary, ...]

@@ -17,8 +17,10 @@ from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.ledger import TrialRecord
+from mixopt.study.recipe import StudySettings
 from mixopt.surrogate.features import Features, schedule_features
 from mixopt.surrogate.fit import MeasureLaw, fit_measure
+from mixopt.surrogate.propose import Restraint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,3 +88,16 @@ def law_of(key: str, records: Sequence[TrialRecord], space: Space, *, seed: int)
         found.noise,
         seed=seed,
     )
+
+
+def restraint_of(
+    settings: StudySettings, records: Sequence[TrialRecord], space: Space, *, seed: int
+) -> Restraint:
+    """Return what holds the proposals for the objective back: the penalty and the guardrails' laws.
+
+    Raises:
+        StudyError: no trial has one of the guardrails.
+        LawError: there are too few trials, or they do not differ.
+    """
+    guards = (law_of(key, records, space, seed=seed) for key in settings.guardrails)
+    return Restraint(penalty=settings.penalty, guards=tuple(guards))

@@ -14,7 +14,7 @@ from mixopt.errors import LawError
 from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.space import Coordinate, Values
 from mixopt.study.recipe import SamplerName, StudySettings
-from mixopt.study.results import law_of
+from mixopt.study.results import law_of, restraint_of
 from mixopt.study.setup import StudySetup
 from mixopt.surrogate.fit import FEWEST_ROWS
 from mixopt.surrogate.propose import propose_batch
@@ -104,5 +104,6 @@ def _law_points(setup: StudySetup, first: int, count: int) -> list[Values]:
     records = [record for record in setup.ledger.records("search") if record.number < first]
     seed = setup.key("law", first)
     law = law_of(setup.settings.objective, records, setup.space, seed=seed)
-    proposals = propose_batch(law, setup.space, count, penalty=setup.settings.penalty, seed=seed)
+    restraint = restraint_of(setup.settings, records, setup.space, seed=seed)
+    proposals = propose_batch(law, setup.space, count, restraint=restraint, seed=seed)
     return [proposal.point for proposal in proposals]

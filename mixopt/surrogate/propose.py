@@ -20,13 +20,34 @@ from mixopt.surrogate.laws.law import Prediction
 
 Vector = NDArray[np.float64]
 Ranking = Callable[[Candidates, Prediction], Vector]
+Price = Callable[[Candidates], Vector]
 
 DEFAULT_PENALTY: Final = 0.1  # standard deviations of the measured values per nat
 DEFAULT_CAUTION: Final = 0.25  # standard deviations of the law's own doubt
+_GUARD_WEIGHT = 2.0  # standard deviations of the measure per one of a guard's
 _WIDTHS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)  # of the rounds around the best, in log odds
 _PARENTS = 16
 _BOLDNESS = (-0.5, 1.5)  # range of kappa over a batch
 _REACH = 0.15  # Hellinger-like distance within which members of a batch repel each other
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restraint:
+    """What keeps a proposal from going where a law leads it.
+
+    Attributes:
+        penalty: per nat of divergence from the prior, in standard deviations of the values.
+        caution: how many standard deviations of the law's doubt to subtract.
+        guards: laws of measures that should not become worse than at the natural mixture.
+    """
+
+    penalty: float = DEFAULT_PENALTY
+    caution: float = DEFAULT_CAUTION
+    guards: tuple[MeasureLaw, ...] = ()
+
+
+DEFAULT_RESTRAINT: Final = Restraint()
+UNRESTRAINED: Final = Restraint(penalty=0.0, caution=0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,21 +75,22 @@ def propose(
     law: MeasureLaw,
     space: Space,
     *,
-    penalty: float = DEFAULT_PENALTY,
-    caution: float = DEFAULT_CAUTION,
+    restraint: Restraint = DEFAULT_RESTRAINT,
     seed: int,
     candidates: int = 4096,
 ) -> Proposal:
-    """Return the point of the largest penalized prediction.
+    """Return the point of the largest restrained prediction.
 
     What is maximized is
 
-        s mean(x) - penalty KL(dose(x) || prior dose) sd(values) - caution deviation(x),
+        s mean(x) - caution deviation(x) - sd(values) (penalty KL(dose(x) || prior dose) + 2 G(x)),
 
     s = 1 for a maximized measure and -1 for a minimized one. The divergence is Olmix's guard
     against optima that exploit the law's errors (arXiv 2602.12237, section 4), in units of the
-    spread of the runs so that one penalty suits all measures; the last term is a lower confidence
-    bound. The prior dose is that of the recipe's own priors at the point's shares of tokens.
+    spread of the runs so that one penalty suits all measures; the deviation makes it a lower
+    confidence bound. The prior dose is that of the recipe's own priors at the point's shares of
+    tokens. G sums, over the guards, by how many of its own standard deviations each is predicted
+    to be worse than at the natural mixture.
 
     Half of the candidates fill the box; the rest are drawn around the best so far with shrinking
     steps. The natural, uniform and UniMax points are always among them. Caps on epochs hold, as
@@ -77,8 +99,7 @@ def propose(
     Args:
         law: of the measure to improve.
         space: where to look.
-        penalty: per nat, in standard deviations of the measured values.
-        caution: how many standard deviations of the law's doubt to subtract.
+        restraint: penalty, caution and guards.
         seed: names the candidates.
         candidates: how many schedules to look at.
 
@@ -86,13 +107,8 @@ def propose(
         LawError: nothing in the recipe is open to the law.
         SupplyError: no point of the space can be run.
     """
-    spread = float(law.values.std())
-
-    def rank(found: Candidates, predicted: Prediction) -> Vector:
-        worth = -law.sign * predicted.mean - caution * predicted.deviation
-        return np.asarray(worth - penalty * spread * found.divergences)
-
     box = open_box(space)
+    rank = partial(_rank, law, _price(law, box, restraint), -restraint.caution)
     seen = _search(law, box, rank, candidates, seed)
     return _proposal(box, seen, int(seen.worth.argmax()), seen.worth)
 
@@ -102,7 +118,7 @@ def propose_batch(
     space: Space,
     count: int,
     *,
-    penalty: float = 0.0,
+    restraint: Restraint = UNRESTRAINED,
     seed: int,
     candidates: int = 1024,
 ) -> tuple[Proposal, ...]:
@@ -110,18 +126,19 @@ def propose_batch(
 
     Member j maximizes
 
-        s mean(x) + kappa_j deviation(x) - sd(values) (penalty KL(x) + sum_i exp(-d_i^2 / (2 h^2)))
+        s mean(x) + kappa_j deviation(x)
+            - sd(values) (penalty KL(x) + 2 G(x) + sum_i exp(-d_i^2 / (2 h^2)))
 
-    over one set of candidates, with s and KL as in `propose`: kappa runs from -0.5 to 1.5 over the
-    batch, d_i is the distance to the members chosen before (of the roots of each stage's dose,
-    h = 0.15), as in local penalization (Gonzalez et al. 2016, "Batch Bayesian optimization via
-    local penalization").
+    over one set of candidates, with s, KL and G as in `propose`: kappa runs from -0.5 to 1.5 over
+    the batch in place of caution, d_i is the distance to the members chosen before (of the roots
+    of each stage's dose, h = 0.15), as in local penalization (Gonzalez et al. 2016, "Batch
+    Bayesian optimization via local penalization").
 
     Args:
         law: of the measure to improve.
         space: where to look.
         count: how many points.
-        penalty: per nat, in standard deviations of the measured values.
+        restraint: penalty and guards.
         seed: names the candidates; use another for every batch.
         candidates: how many schedules to look at.
 
@@ -129,24 +146,46 @@ def propose_batch(
         LawError: nothing in the recipe is open to the law.
         SupplyError: no point of the space can be run.
     """
-    spread = float(law.values.std())
-
-    def rank(kappa: float, found: Candidates, predicted: Prediction) -> Vector:
-        worth = -law.sign * predicted.mean + kappa * predicted.deviation
-        return np.asarray(worth - penalty * spread * found.divergences)
-
     box = open_box(space)
-    seen = _search(law, box, partial(rank, sum(_BOLDNESS) / 2), candidates, seed)
+    price = _price(law, box, restraint)
+    middle = partial(_rank, law, price, sum(_BOLDNESS) / 2)
+    seen = _search(law, box, middle, candidates, seed)
     places = _places(seen.found.features)
     crowding = np.zeros(len(places))
     batch = []
     for kappa in np.linspace(*_BOLDNESS, count):
-        worth = rank(float(kappa), seen.found, seen.predicted) - spread * crowding
+        worth = _rank(law, price, float(kappa), seen.found, seen.predicted)
+        worth = worth - float(law.values.std()) * crowding
         best = int(worth.argmax())
         batch.append(_proposal(box, seen, best, worth))
         squares = np.sum((places - places[best]) ** 2, axis=1)
         crowding += np.exp(-squares / (2 * _REACH**2))
     return tuple(batch)
+
+
+def _rank(
+    law: MeasureLaw, price: Price, boldness: float, found: Candidates, predicted: Prediction
+) -> Vector:
+    worth = -law.sign * predicted.mean + boldness * predicted.deviation
+    return np.asarray(worth - price(found))
+
+
+def _price(law: MeasureLaw, box: Box, restraint: Restraint) -> Price:
+    """Return what candidates pay for their divergence and for the guards, in units of the measure."""
+    spread = float(law.values.std())
+    guards = restraint.guards
+    natural = box.look(box.baselines[:1], law.domains).features
+    levels = [float(guard.sign * guard.predict(natural).mean[0]) for guard in guards]
+
+    def price(found: Candidates) -> Vector:
+        total = restraint.penalty * found.divergences
+        for guard, level in zip(guards, levels, strict=True):
+            costs = guard.sign * guard.predict(found.features).mean
+            excess = np.clip(costs - level, 0.0, None) / guard.values.std()
+            total = total + _GUARD_WEIGHT * excess
+        return np.asarray(spread * total)
+
+    return price
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from mixopt.surrogate.candidates import divergences, open_box, prior_doses
 from mixopt.surrogate.features import Features, schedule_features
 from mixopt.surrogate.fit import MeasureLaw
 from mixopt.surrogate.laws.law import Prediction
-from mixopt.surrogate.propose import propose, propose_batch
+from mixopt.surrogate.propose import Restraint, propose, propose_batch
 
 Vector = NDArray[np.float64]
 SUPPLY = [100_000, 200_000, 300_000, 400_000]
@@ -74,7 +74,7 @@ def test_constrained_optimum_is_found(penalty: float, max_epochs: float) -> None
     centre = np.array([0.6, 0.25, 0.1, 0.05])
     caps = np.minimum(np.array(SUPPLY) * max_epochs / 1_000_000, 1)
     law = _law(Bowl(centre))
-    found = propose(law, space, penalty=penalty, seed=0, candidates=1024)
+    found = propose(law, space, restraint=Restraint(penalty=penalty), seed=0, candidates=1024)
     dose = _dose(space, found.point)
     np.testing.assert_allclose(dose, _reference(centre, penalty, caps), atol=0.02)
     assert (dose <= caps + 1e-9).all()
@@ -84,7 +84,9 @@ def test_constrained_optimum_is_found(penalty: float, max_epochs: float) -> None
 
 def test_two_stages_keep_caps_over_both() -> None:
     space = made_up_space(SUPPLY, stages=2, max_epochs=2.0)
-    found = propose(_law(Bowl(np.eye(4)[0])), space, penalty=0.0, seed=0, candidates=1024)
+    found = propose(
+        _law(Bowl(np.eye(4)[0])), space, restraint=Restraint(penalty=0.0), seed=0, candidates=1024
+    )
     epochs = found.schedule.epochs(space.inventory.supply(space.inventory.names()))
     assert max(epochs.values()) <= 2 + 1e-6
     assert epochs["d0"] > 1.98  # the cap binds where the optimum lies
@@ -93,7 +95,8 @@ def test_two_stages_keep_caps_over_both() -> None:
 def test_caution_keeps_away_from_doubt() -> None:
     space, law = made_up_space(SUPPLY), _law(Bowl(np.array([0.5, 0.3, 0.1, 0.1]), doubtful=0))
     bold, wary = (
-        propose(law, space, penalty=0.0, caution=c, seed=0, candidates=512) for c in (0.0, 1.0)
+        propose(law, space, restraint=Restraint(penalty=0.0, caution=c), seed=0, candidates=512)
+        for c in (0.0, 1.0)
     )
     assert wary.deviation < bold.deviation - 0.1
 
@@ -101,7 +104,13 @@ def test_caution_keeps_away_from_doubt() -> None:
 def test_a_maximized_measure_is_maximized() -> None:
     space, centre = made_up_space(SUPPLY), np.array([0.6, 0.2, 0.1, 0.1])
     down, up = (
-        propose(_law(Bowl(centre), direction), space, penalty=0.1, seed=0, candidates=512)
+        propose(
+            _law(Bowl(centre), direction),
+            space,
+            restraint=Restraint(penalty=0.1),
+            seed=0,
+            candidates=512,
+        )
         for direction in ("minimize", "maximize")
     )
     assert up.point == down.point
@@ -111,7 +120,9 @@ def test_a_maximized_measure_is_maximized() -> None:
 def test_baselines_are_always_candidates() -> None:
     space = made_up_space(SUPPLY)
     natural = np.array(SUPPLY) / sum(SUPPLY)
-    found = propose(_law(Bowl(natural)), space, penalty=100.0, seed=0, candidates=2)
+    found = propose(
+        _law(Bowl(natural)), space, restraint=Restraint(penalty=100.0), seed=0, candidates=2
+    )
     np.testing.assert_allclose(_dose(space, found.point), natural, atol=0.01)
     assert found.divergence < 1e-3
 
@@ -119,7 +130,8 @@ def test_baselines_are_always_candidates() -> None:
 def test_same_seed_same_proposal() -> None:
     space, law = made_up_space(SUPPLY, stages=2), _law(Bowl(np.array([0.4, 0.3, 0.2, 0.1])))
     first, again, other = (
-        propose(law, space, penalty=0.1, seed=seed, candidates=128) for seed in (3, 3, 4)
+        propose(law, space, restraint=Restraint(penalty=0.1), seed=seed, candidates=128)
+        for seed in (3, 3, 4)
     )
     assert first == again
     assert first.point != other.point
@@ -152,7 +164,7 @@ def test_a_closed_recipe_has_nothing_to_propose() -> None:
         recipe=space.recipe.model_copy(update={"stage": [stage]}), inventory=space.inventory
     )
     with pytest.raises(LawError, match="nothing to propose"):
-        propose(_law(Bowl(np.ones(4) / 4)), closed, penalty=0.0, seed=0)
+        propose(_law(Bowl(np.ones(4) / 4)), closed, restraint=Restraint(penalty=0.0), seed=0)
 
 
 def test_a_batch_is_diverse_good_and_repeatable() -> None:
@@ -170,8 +182,27 @@ def test_a_batch_is_diverse_good_and_repeatable() -> None:
 def test_a_penalized_batch_stays_near_the_prior() -> None:
     space, law = made_up_space(SUPPLY), _law(Bowl(np.array([0.7, 0.1, 0.1, 0.1])))
     free, held = (
-        propose_batch(law, space, 4, penalty=penalty, seed=0, candidates=256)
+        propose_batch(law, space, 4, restraint=Restraint(penalty=penalty), seed=0, candidates=256)
         for penalty in (0.0, 2.0)
     )
     nats = [np.mean([found.divergence for found in batch]) for batch in (free, held)]
     assert nats[1] < nats[0] / 2
+
+
+def test_a_guard_holds_the_proposal_where_it_is_no_worse_than_at_natural() -> None:
+    space = made_up_space(SUPPLY, max_epochs=100.0)
+    law = _law(Bowl(np.array([0.7, 0.1, 0.1, 0.1])))
+    guard = _law(Bowl(np.array([0.0, 0.0, 0.2, 0.8])))
+    free, held = (
+        propose(law, space, restraint=Restraint(penalty=0.0, guards=guards), seed=0)
+        for guards in ((), (guard,))
+    )
+    natural = np.array(SUPPLY) / sum(SUPPLY)
+    limit = float(np.sum((natural - guard.fitted.centre) ** 2))  # type: ignore[attr-defined] # a bowl
+    costs = [
+        float(np.sum((_dose(space, found.point) - guard.fitted.centre) ** 2))  # type: ignore[attr-defined] # a bowl
+        for found in (free, held)
+    ]
+    assert costs[0] > limit + 0.1
+    assert costs[1] < limit + 0.02
+    assert held.mean > free.mean
