@@ -12,11 +12,11 @@ from mixopt.catalog.inventory import Inventory, read_inventory
 from mixopt.cli import console
 from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog
 from mixopt.errors import SupplyError
-from mixopt.proxy.config import ProxyRecipe, read_proxy
+from mixopt.proxy.config import read_proxy
 from mixopt.recipes.locate import locate
 from mixopt.recipes.quantity import show_quantity
 from mixopt.schedule.mixture import BASELINES
-from mixopt.schedule.plan import Budget, make_plan
+from mixopt.schedule.plan import make_plan
 from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space, fixed_kind
@@ -90,7 +90,7 @@ def plan(
     def available(domain: str) -> int:
         return max(0, space.inventory.domain(domain).sample_tokens - 1) // context
 
-    made = make_plan(schedule, 0, space.inventory, _budget(shape), available)
+    made = make_plan(schedule, 0, space.inventory, shape.training.budget, available)
     rows = []
     before = dict.fromkeys(made.domains, 0)
     epochs = made.epochs()
@@ -126,15 +126,6 @@ def stage_table(
     ]
     columns = ("stage", "kind", "tokens", "domain", "share", "domain tokens", "epochs in all")
     return columns, rows
-
-
-def _budget(shape: ProxyRecipe) -> Budget:
-    training = shape.training
-    return Budget(
-        tokens={"lm": training.lm_tokens, "sft": training.sft_tokens},
-        context_tokens=training.context,
-        sequences=training.sequences,
-    )
 
 
 def _resolve(space: Space, at: str) -> Schedule:

@@ -9,6 +9,7 @@ from pydantic import Field, FiniteFloat, PositiveInt, ValidationInfo, field_vali
 from mixopt.recipes.decode import Recipe, read
 from mixopt.recipes.digest import digest
 from mixopt.recipes.locate import locate
+from mixopt.schedule.plan import Budget
 
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _NotNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -96,6 +97,15 @@ class Training(Recipe):
     def step_tokens(self) -> int:
         """Tokens that one member sees in one step."""
         return self.context * self.sequences
+
+    @property
+    def budget(self) -> Budget:
+        """What one proxy trains on, in the terms of plans."""
+        return Budget(
+            tokens={"lm": self.lm_tokens, "sft": self.sft_tokens},
+            context_tokens=self.context,
+            sequences=self.sequences,
+        )
 
 
 class ProxyRecipe(Recipe):

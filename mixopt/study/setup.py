@@ -82,10 +82,8 @@ class StudySetup:
 
     def steps_per_member(self) -> int:
         """Return the optimizer steps of one proxy over its whole life."""
-        training = self.proxy.training
         kinds = {stage.kind for stage in self.recipe.stage}
-        tokens = {"lm": training.lm_tokens, "sft": training.sft_tokens}
-        return sum(tokens[kind] // training.step_tokens for kind in kinds)
+        return sum(self.proxy.training.budget.steps(kind) for kind in kinds)
 
     def _job(self, members: tuple[Member, ...], trial: Trial) -> LaneJob:
         wanted = self.settings.examination

@@ -19,7 +19,7 @@ from mixopt.evaluation.tasks import Suite, make_suite, measure_tasks
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.proxy.model import Stack, padded_vocabulary
 from mixopt.proxy.muon import make_optimizer
-from mixopt.schedule.plan import Budget, Plan, make_plan
+from mixopt.schedule.plan import Plan, make_plan
 from mixopt.schedule.schedule import Schedule
 from mixopt.training.feed import Feed, Leg, legs_of
 from mixopt.training.loop import train_leg
@@ -54,16 +54,6 @@ class LaneJob:
     examination: Examination
 
 
-def budget_of(proxy: ProxyRecipe) -> Budget:
-    """Return what a proxy trains on, in the terms of plans."""
-    training = proxy.training
-    return Budget(
-        tokens={"lm": training.lm_tokens, "sft": training.sft_tokens},
-        context_tokens=training.context,
-        sequences=training.sequences,
-    )
-
-
 def plan_of(member: Member, proxy: ProxyRecipe, store: TokenStore) -> Plan:
     """Return the plan of one member.
 
@@ -74,7 +64,9 @@ def plan_of(member: Member, proxy: ProxyRecipe, store: TokenStore) -> Plan:
     def available(domain: str) -> int:
         return store.domain(domain, "train").num_sequences(proxy.training.context)
 
-    return make_plan(member.schedule, member.seed, store.inventory, budget_of(proxy), available)
+    return make_plan(
+        member.schedule, member.seed, store.inventory, proxy.training.budget, available
+    )
 
 
 def legs_of_member(member: Member, proxy: ProxyRecipe, store: TokenStore) -> tuple[Leg, ...]:
