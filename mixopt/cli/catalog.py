@@ -19,8 +19,7 @@ from mixopt.errors import NotFoundError
 from mixopt.recipes.decode import read
 from mixopt.recipes.locate import locate
 from mixopt.recipes.quantity import show_quantity
-
-_LEDGER = "results.duckdb"
+from mixopt.study.ledger import FILE as LEDGER_FILE
 
 
 def register(parent: typer.Typer, help_text: str) -> None:
@@ -109,7 +108,7 @@ def sql(
 
 
 def _ledger(folder: Path) -> Path:
-    path = folder / _LEDGER
+    path = folder / LEDGER_FILE
     if not path.is_file():
         what = f"{folder} holds no study results"
         raise NotFoundError(what, remedy="Name the folder of a study (--folder of `study run`).")

@@ -16,8 +16,7 @@ from mixopt.export.target import TARGETS, ExportOptions, ExportSummary, export_s
 from mixopt.recipes.locate import locate
 from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
 from mixopt.schedule.space import Space
-
-_WINNER = "recommended.toml"
+from mixopt.study.recommendation import SCHEDULE_FILE
 
 
 def register(parent: typer.Typer, help_text: str) -> None:
@@ -96,7 +95,7 @@ def show_checks(summary: ExportSummary) -> None:
 def _find(source: str, catalog: Path | None) -> tuple[Path, Path]:
     folder = Path(source)
     if folder.is_dir():
-        winner = folder / _WINNER
+        winner = folder / SCHEDULE_FILE
         if not winner.is_file():
             what = f"{folder} has no recommended schedule yet"
             raise ExportError(what, remedy=f"Run `mixopt recommend {folder}`.")

@@ -136,13 +136,6 @@ class Database:
             ) from cause
 
 
-def open_database(
-    path: Path, mode: Mode, *, package: str, error: type[MixoptError] = CatalogError
-) -> Database:
-    """Open a database file; see `Database` for the arguments and errors."""
-    return Database(path, mode, package=package, error=error)
-
-
 def _opening_error(path: Path, cause: duckdb.Error, error: type[MixoptError]) -> MixoptError:
     """Say why a file does not open, in the user's terms."""
     text = str(cause)

@@ -13,7 +13,13 @@ from mixopt.evaluation.score import score
 from mixopt.report.data import ReportData
 from mixopt.schedule.schedule import Schedule
 from mixopt.study.ledger import TrialRecord
-from mixopt.study.recommendation import RECOMMENDED, Comparison, Recommendation
+from mixopt.study.recommendation import (
+    RECOMMENDED,
+    Comparison,
+    LawSummary,
+    Recommendation,
+    law_summaries,
+)
 from mixopt.study.results import column
 
 
@@ -63,19 +69,6 @@ class ComparisonRow:
     high: float
     num_seeds: int
     verdict: str  # better, worse, no different
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LawRow:
-    """How well one law predicts a measure on trials that it did not see."""
-
-    measure: str
-    law: str
-    chosen: bool
-    rank_correlation: float
-    top_quarter_rank_correlation: float
-    regret_at_1: float  # in units of the measure
-    root_mean_square_error: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,24 +178,11 @@ def comparison_rows(
     return [_comparison(each) for each in found]
 
 
-def law_rows(data: ReportData) -> list[LawRow]:
+def law_rows(data: ReportData) -> Sequence[LawSummary]:
     """Return the scores of all laws: those of the recommendation, else of the law fitted here."""
     if data.recommendation is not None:
-        return [LawRow(**found.model_dump()) for found in data.recommendation.laws]
-    if data.law is None:
-        return []
-    return [
-        LawRow(
-            measure=data.law.measure,
-            law=found.law,
-            chosen=found.law == data.law.law,
-            rank_correlation=found.rank_correlation,
-            top_quarter_rank_correlation=found.top_quarter_rank_correlation,
-            regret_at_1=found.regret_at_1,
-            root_mean_square_error=found.root_mean_square_error,
-        )
-        for found in data.law.scores
-    ]
+        return data.recommendation.laws
+    return law_summaries(data.law) if data.law is not None else ()
 
 
 def signal_rows(records: Sequence[TrialRecord]) -> list[SignalRow]:

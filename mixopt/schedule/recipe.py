@@ -26,7 +26,6 @@ from mixopt.recipes.decode import Recipe, check_with, refuse
 from mixopt.recipes.quantity import Quantity, TokenCount
 from mixopt.schedule import checks
 from mixopt.schedule.curve import Shape
-from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.rate import Decay
 from mixopt.schedule.schedule import StageKind
 
@@ -218,8 +217,3 @@ def read_schedule(path: Path, inventory: Inventory | None, model: type[AnySchedu
     if inventory is not None:
         context["schemas"] = {found.name: found.schema for found in inventory.domains}
     return decode.read(path, model, context=context)
-
-
-def baseline_names() -> tuple[str, ...]:
-    """Return the names of the mixtures that need no search."""
-    return tuple(BASELINES)

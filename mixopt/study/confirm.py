@@ -20,11 +20,11 @@ from mixopt.study.recommendation import (
     RECOMMENDED,
     SAME_DOSE,
     Comparison,
-    LawSummary,
     Outcome,
     ProposalSummary,
     Recommendation,
     SignalSummary,
+    law_summaries,
     say,
     write_recommendation,
 )
@@ -156,7 +156,7 @@ def _conclude(
         proposals=tuple(_proposal(found) for found in optima),
         outcomes=_outcomes(confirmed),
         comparisons=comparisons,
-        laws=tuple(row for found in optima for row in _laws(found)),
+        laws=tuple(row for found in optima for row in law_summaries(found.law)),
         signals=_signals(setup),
         trials=len(everything),
         runs=sum(len(record.seeds) for record in everything),
@@ -227,21 +227,6 @@ def _proposal(found: Optimum) -> ProposalSummary:
         deviation=found.proposal.deviation,
         divergence=found.proposal.divergence,
     )
-
-
-def _laws(found: Optimum) -> list[LawSummary]:
-    return [
-        LawSummary(
-            measure=found.law.measure,
-            law=row.law,
-            chosen=row.law == found.law.law,
-            rank_correlation=row.rank_correlation,
-            top_quarter_rank_correlation=row.top_quarter_rank_correlation,
-            regret_at_1=row.regret_at_1,
-            root_mean_square_error=row.root_mean_square_error,
-        )
-        for row in found.law.scores
-    ]
 
 
 def _signals(setup: StudySetup) -> tuple[SignalSummary, ...]:

@@ -9,6 +9,7 @@ from mixopt import atomic
 from mixopt.errors import StudyError
 from mixopt.evaluation.measure import Direction
 from mixopt.recipes.decode import Recipe
+from mixopt.surrogate.fit import MeasureLaw
 
 FILE: Final = "recommendation.json"
 SCHEDULE_FILE: Final = "recommended.toml"
@@ -54,8 +55,24 @@ class LawSummary(Recipe):
     chosen: bool
     rank_correlation: float
     top_quarter_rank_correlation: float
-    regret_at_1: float
+    regret_at_1: float  # in units of the measure
     root_mean_square_error: float
+
+
+def law_summaries(law: MeasureLaw) -> tuple[LawSummary, ...]:
+    """Return the scores of every family that was tried for a measure."""
+    return tuple(
+        LawSummary(
+            measure=law.measure,
+            law=row.law,
+            chosen=row.law == law.law,
+            rank_correlation=row.rank_correlation,
+            top_quarter_rank_correlation=row.top_quarter_rank_correlation,
+            regret_at_1=row.regret_at_1,
+            root_mean_square_error=row.root_mean_square_error,
+        )
+        for row in law.scores
+    )
 
 
 class SignalSummary(Recipe):

@@ -1,7 +1,7 @@
 """Owns the family `recall`: the value of a key seen before, as in `recall a3 c7 b1 ? c` = `c7`.
 
 The answer is the whole pair: the key that it begins with stands before its value in the question
-too, which is what small attention models learn to go by.
+too, so that a model which continues what followed the key before has the answer.
 
 The level sets how many pairs there are (2 to 10), and with them the greatest distance between a
 pair and the query, and out of how many letters the keys come (2 to 26). Every pair is asked for
