@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,30 +44,55 @@ def permute(positions: NDArray[np.int64], size: int, key: int) -> NDArray[np.int
     Returns:
         Integers in [0, size), same shape as `positions`; distinct for distinct positions.
     """
-    if size < 1:
-        message = f"a permutation needs at least one element, got size={size}"
+    return permute_each(positions, np.zeros_like(positions), [size], [key])
+
+
+def permute_each(
+    positions: NDArray[np.int64],
+    which: NDArray[np.int64],
+    sizes: Sequence[int],
+    keys: Sequence[int],
+) -> NDArray[np.int64]:
+    """Map positions through several permutations at once; see `permute`.
+
+    Args:
+        positions: each in [0, size of its permutation), any shape.
+        which: the permutation of each position, an index into `sizes` and `keys`; same shape.
+        sizes: elements of each permutation; at least 1.
+        keys: names of the permutations.
+
+    Returns:
+        Integers of the shape of `positions`.
+    """
+    if min(sizes) < 1:
+        message = f"a permutation needs at least one element, got size={min(sizes)}"
         raise ValueError(message)
-    half_bits = max(1, (max(size - 1, 1).bit_length() + 1) // 2)
-    keys = _round_keys(key)
-    values = _feistel(np.asarray(positions, np.uint64), half_bits, keys)
-    outside = values >= size
-    while outside.any():
-        values[outside] = _feistel(values[outside], half_bits, keys)
-        outside = values >= size
-    return values.astype(np.int64)
+    group = which.reshape(-1)
+    half_bits = np.array([max(1, ((size - 1).bit_length() + 1) // 2) for size in sizes], np.uint64)
+    rounds = np.array([_round_keys(key) for key in keys], np.uint64)
+    ends = np.array(sizes, np.uint64)[group]
+    values = _feistel(positions.reshape(-1).astype(np.uint64), half_bits[group], rounds[group])
+    outside = np.flatnonzero(values >= ends)
+    while len(outside):
+        there = group[outside]
+        values[outside] = _feistel(values[outside], half_bits[there], rounds[there])
+        outside = outside[values[outside] >= ends[outside]]
+    return values.astype(np.int64).reshape(positions.shape)
 
 
-def _round_keys(key: int) -> list[np.uint64]:
-    return [np.uint64(derive(key, "feistel", number)) for number in range(_ROUNDS)]
+@lru_cache(maxsize=4096)
+def _round_keys(key: int) -> tuple[int, ...]:
+    return tuple(derive(key, "feistel", number) for number in range(_ROUNDS))
 
 
 def _feistel(
-    values: NDArray[np.uint64], half_bits: int, keys: list[np.uint64]
+    values: NDArray[np.uint64], bits: NDArray[np.uint64], keys: NDArray[np.uint64]
 ) -> NDArray[np.uint64]:
-    bits, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
+    """Run the rounds on values [N] of 2 x bits [N] bits with the round keys [N, rounds]."""
+    mask = (np.uint64(1) << bits) - np.uint64(1)
     left, right = values >> bits, values & mask
-    for key in keys:
-        left, right = right, left ^ (_scramble(right ^ key) & mask)
+    for number in range(_ROUNDS):
+        left, right = right, left ^ (_scramble(right ^ keys[:, number]) & mask)
     return (left << bits) | right
 
 

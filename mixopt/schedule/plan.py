@@ -68,13 +68,8 @@ class Plan:
 
     def draw(self, stage: int, steps: NDArray[np.int64]) -> Draw:
         """Return the rows of some steps of a stage; arrays of shape [steps, B]."""
-        part = self.stages[stage]
         rows = steps[:, None] * self.sequences + np.arange(self.sequences)
-        block = np.searchsorted(part.bounds, rows, side="right") - 1
-        domains, ranks = np.empty_like(rows), np.empty_like(rows)
-        for number in np.unique(block):
-            here = block == number
-            domains[here], ranks[here] = self._rows(stage, int(number), rows[here])
+        domains, ranks = self._places(stage, rows)
         return Draw(domains=domains, sequences=self._sequences(domains, ranks))
 
     def rates(self, stage: int, steps: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -88,30 +83,43 @@ class Plan:
         counts = zip(self.pools, totals, strict=True)
         return {pool.domain: float(drawn) / pool.num_sequences for pool, drawn in counts}
 
-    def _rows(
-        self, stage: int, block: int, rows: NDArray[np.int64]
+    def _places(
+        self, stage: int, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the domain of each row of a stage, and its rank among all rows of that domain."""
         part = self.stages[stage]
-        first, size = part.bounds[block], int(part.bounds[block + 1] - part.bounds[block])
-        key = seeds.derive(self.seed, "rows", part.stage.name, block)
-        shuffled = seeds.permute(rows - first, size, key)
-        quotas = part.drawn[block + 1] - part.drawn[block]
-        ends = np.cumsum(quotas)
-        domain = np.searchsorted(ends, shuffled, side="right")
-        return domain, part.drawn[block][domain] + shuffled - (ends - quotas)[domain]
+        block = np.searchsorted(part.bounds, rows, side="right") - 1
+        blocks, which = np.unique(block, return_inverse=True)
+        names = [seeds.derive(self.seed, "rows", part.stage.name, int(each)) for each in blocks]
+        sizes = np.diff(part.bounds)[blocks].tolist()
+        shuffled = seeds.permute_each(
+            rows - part.bounds[block], which.reshape(rows.shape), sizes, names
+        )
+        ends = np.cumsum(np.diff(part.drawn, axis=0)[blocks], axis=1)  # [blocks here, M]
+        ends = ends[which.reshape(rows.shape)]
+        domain = (shuffled[..., None] >= ends).sum(axis=-1)
+        before = np.where(domain > 0, _pick(ends, np.maximum(domain - 1, 0)), 0)
+        return domain, part.drawn[block, domain] + shuffled - before
 
     def _sequences(self, domains: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
-        result = np.empty_like(ranks)
-        for index in np.unique(domains):
-            pool = self.pools[index]
-            here = domains == index
-            epochs, inside = np.divmod(ranks[here], pool.num_sequences)
-            for epoch in np.unique(epochs):
-                key = seeds.derive(self.seed, "sequences", pool.domain, int(epoch))
-                now = epochs == epoch
-                inside[now] = seeds.permute(inside[now], pool.num_sequences, key)
-            result[here] = pool.sequence(inside)
-        return result
+        """Return the sequence in its sample of each rank in its domain."""
+        lengths = np.array([pool.num_sequences for pool in self.pools])
+        epochs, inside = np.divmod(ranks, lengths[domains])
+        passes = epochs * len(self.pools) + domains
+        numbers, which = np.unique(passes, return_inverse=True)
+        through = [divmod(int(number), len(self.pools)) for number in numbers]
+        names = [
+            seeds.derive(self.seed, "sequences", self.pools[index].domain, epoch)
+            for epoch, index in through
+        ]
+        sizes = [self.pools[index].num_sequences for _, index in through]
+        inside = seeds.permute_each(inside, which.reshape(ranks.shape), sizes, names)
+        return repetition.sequences_of(self.pools, domains, inside)
+
+
+def _pick(values: NDArray[np.int64], index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the element of the last axis that each index names."""
+    return np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
 
 
 def make_plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +27,22 @@ class Pool:
     available: int  # sequences in the sample
     key: int  # names the permutation of the sample that the pool is the beginning of
 
-    def sequence(self, position: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return ids in the sample of positions in the pool.
 
-        They are scattered over the sample: a stretch of it would hold a few long documents only,
-        and proxies would differ by the accident of which.
-        """
-        return seeds.permute(position, self.available, self.key)
+def sequences_of(
+    pools: Sequence[Pool], which: NDArray[np.int64], positions: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return ids in the sample of positions in pools.
+
+    They are scattered over the sample: a stretch of it would hold a few long documents only, and
+    proxies would differ by the accident of which.
+
+    Args:
+        pools: of some domains.
+        which: the pool of each position, an index.
+        positions: in the pools; same shape.
+    """
+    available = [pool.available for pool in pools]
+    return seeds.permute_each(positions, which, available, [pool.key for pool in pools])
 
 
 def check_supply(schedule: Schedule, supply: Mapping[str, int]) -> None:

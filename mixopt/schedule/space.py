@@ -56,6 +56,16 @@ class Space:
         """Return the open numbers of the recipe, in the order of the file."""
         return tuple(found for stage in self.recipe.stage for found in self._of_stage(stage))
 
+    def prefix_coordinates(self) -> frozenset[str]:
+        """Return the names of those coordinates that decide all but the last open stage.
+
+        Points that agree in them have schedules with a common beginning, which is trained once.
+        """
+        open_stages = [stage for stage in self.recipe.stage if self._of_stage(stage)]
+        last = {found.name for found in self._of_stage(open_stages[-1])} if open_stages else set()
+        own = {name for name in last if not name.endswith(".share")}
+        return frozenset(found.name for found in self.coordinates()) - own
+
     def resolve(self, values: Values) -> Schedule:
         """Return the schedule at a point of the box.
 

@@ -14,7 +14,7 @@ from mixopt.errors import LawError, SupplyError
 from mixopt.schedule.curve import Knot, MixtureCurve
 from mixopt.schedule.mixture import BASELINES, Mixture, mixture_of
 from mixopt.schedule.recipe import MixtureSource, StageRecipe
-from mixopt.schedule.space import Coordinate, Space
+from mixopt.schedule.space import Coordinate, Space, Values
 from mixopt.surrogate.features import Features, schedule_features
 
 Matrix = NDArray[np.float64]
@@ -74,6 +74,10 @@ class Box:
         """Return coordinate name -> value at a point of the unit cube."""
         pairs = zip(self.coordinates, point.tolist(), strict=True)
         return {found.name: _outward(found, where) for found, where in pairs}
+
+    def cube(self, values: Values) -> NDArray[np.float64]:
+        """Return the point of the unit cube that has these values; [C]."""
+        return _inner_point(self.coordinates, values)
 
     def fill(self, count: int, rng: np.random.Generator) -> Matrix:
         """Return at least `count` points of a scrambled Sobol sequence, a power of two; [N, C]."""
@@ -136,9 +140,8 @@ def open_box(space: Space) -> Box:
             why="No mixture and no share of an lm stage is open in it.",
             remedy="Give a stage a `free` mixture or a range of shares.",
         )
-    points = [space.baseline(name) for name in BASELINES]
-    cube = [[_inward(found, point[found.name]) for found in coordinates] for point in points]
-    return Box(space=space, coordinates=coordinates, moves=moves, baselines=np.array(cube))
+    points = [_inner_point(coordinates, space.baseline(name)) for name in BASELINES]
+    return Box(space=space, coordinates=coordinates, moves=moves, baselines=np.array(points))
 
 
 def prior_doses(space: Space, features: Features) -> Matrix:
@@ -189,6 +192,10 @@ def _outward(found: Coordinate, where: float) -> float:
     if found.log:
         return float(found.low * (found.high / found.low) ** where)
     return found.low + where * (found.high - found.low)
+
+
+def _inner_point(coordinates: tuple[Coordinate, ...], values: Values) -> NDArray[np.float64]:
+    return np.array([_inward(found, values[found.name]) for found in coordinates])
 
 
 def _inward(found: Coordinate, value: float) -> float:

@@ -20,6 +20,7 @@ from mixopt.surrogate.scores import LawScore, score
 Direction = Literal["minimize", "maximize"]
 
 FEWEST_ROWS = 8
+_FEWEST_FOLDS = 4
 _MOST_FOLDS = 8
 _TIE = 1.01  # errors within 1% of the least count as equal
 
@@ -128,7 +129,7 @@ def out_of_fold(
     Returns:
         [N] predictions by name of the law.
     """
-    fold = _folds(len(costs), seed)
+    fold = _folds(features, seed)
     out = {name: np.empty(len(costs)) for name in laws}
     for number in range(int(fold.max()) + 1):
         kept, judged = fold != number, fold == number
@@ -143,10 +144,27 @@ def out_of_fold(
     return out
 
 
-def _folds(count: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of every row; sizes differ by one at most."""
-    folds = min(_MOST_FOLDS, max(4, count // 3))
-    return seeds.generator(seed, "fit", "folds").permutation(count) % folds
+def _folds(features: Features, seed: int) -> NDArray[np.int64]:
+    """Return the fold of every row; runs that share all but the last stage share a fold.
+
+    What such runs have in common was trained once, noise included: a law that saw one of them
+    would be judged too kindly on the others.
+    """
+    group = _groups(features)
+    count = int(group.max()) + 1
+    if count < _FEWEST_FOLDS:
+        group, count = np.arange(features.num_rows), features.num_rows
+    folds = min(_MOST_FOLDS, max(_FEWEST_FOLDS, count // 3))
+    return (seeds.generator(seed, "fit", "folds").permutation(count) % folds)[group]
+
+
+def _groups(features: Features) -> NDArray[np.int64]:
+    """Number the rows by what they do before the last stage; [N]."""
+    if len(features.stages) < 2:
+        return np.arange(features.num_rows)
+    weights = features.weights[:, :-1].reshape(features.num_rows, -1)
+    before = np.concatenate([features.tokens[:, :-1], weights], axis=1)
+    return np.unique(before, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _sign(direction: Direction) -> float:

@@ -28,6 +28,7 @@ _GUARD_WEIGHT = 2.0  # standard deviations of the measure per one of a guard's
 _WIDTHS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)  # of the rounds around the best, in log odds
 _PARENTS = 16
 _BOLDNESS = (-0.5, 1.5)  # range of kappa over a batch
+_SIBLINGS = 256  # candidates whose endings are tried with the beginning of another
 _REACH = 0.15  # Hellinger-like distance within which members of a batch repel each other
 
 
@@ -113,7 +114,7 @@ def propose(
     return _proposal(box, seen, int(seen.worth.argmax()), seen.worth)
 
 
-def propose_batch(
+def propose_batch(  # noqa: PLR0913 - each is a choice of its own, with a default
     law: MeasureLaw,
     space: Space,
     count: int,
@@ -121,6 +122,7 @@ def propose_batch(
     restraint: Restraint = UNRESTRAINED,
     seed: int,
     candidates: int = 1024,
+    share: int = 1,
 ) -> tuple[Proposal, ...]:
     """Return points for the next trials, from cautious to bold, none close to another.
 
@@ -141,6 +143,9 @@ def propose_batch(
         restraint: penalty and guards.
         seed: names the candidates; use another for every batch.
         candidates: how many schedules to look at.
+        share: how many points in a row agree in all but the last open stage, so that what they
+            have in common is trained once. The first of them is free, and the others recombine
+            its beginning with the endings of the best candidates.
 
     Raises:
         LawError: nothing in the recipe is open to the law.
@@ -149,18 +154,34 @@ def propose_batch(
     box = open_box(space)
     price = _price(law, box, restraint)
     middle = partial(_rank, law, price, sum(_BOLDNESS) / 2)
-    seen = _search(law, box, middle, candidates, seed)
-    places = _places(seen.found.features)
-    crowding = np.zeros(len(places))
-    batch = []
-    for kappa in np.linspace(*_BOLDNESS, count):
+    free = seen = _search(law, box, middle, candidates, seed)
+    chosen: list[Vector] = []
+    batch: list[Proposal] = []
+    for number, kappa in enumerate(np.linspace(*_BOLDNESS, count)):
+        if share > 1:
+            seen = free if number % share == 0 else _siblings(law, box, middle, free, batch[-1])
         worth = _rank(law, price, float(kappa), seen.found, seen.predicted)
-        worth = worth - float(law.values.std()) * crowding
+        places = _places(seen.found.features)
+        worth = worth - float(law.values.std()) * _crowding(places, chosen)
         best = int(worth.argmax())
+        chosen.append(places[best])
         batch.append(_proposal(box, seen, best, worth))
-        squares = np.sum((places - places[best]) ** 2, axis=1)
-        crowding += np.exp(-squares / (2 * _REACH**2))
     return tuple(batch)
+
+
+def _crowding(places: Vector, chosen: list[Vector]) -> Vector:
+    """Return how much the members chosen so far repel each place; [N]."""
+    squares = [np.sum((places - place) ** 2, axis=1) for place in chosen]
+    found = np.zeros(len(places)) + sum(np.exp(-each / (2 * _REACH**2)) for each in squares)
+    return np.asarray(found)
+
+
+def _siblings(law: MeasureLaw, box: Box, rank: Ranking, free: _Seen, leader: Proposal) -> _Seen:
+    """Look at candidates that begin as a proposal does and end as the best of the others do."""
+    prefix = box.space.prefix_coordinates()
+    common = np.array([found.name in prefix for found in box.coordinates])
+    cube = free.found.cube[np.argsort(-free.worth, kind="stable")[:_SIBLINGS]]
+    return _look(law, box, rank, np.where(common, box.cube(leader.point), cube))
 
 
 def _rank(
@@ -211,12 +232,7 @@ class _Seen:
 def _search(law: MeasureLaw, box: Box, rank: Ranking, count: int, seed: int) -> _Seen:
     """Fill the box, then look around the best so far in rounds of shrinking steps."""
     rng = seeds.generator(seed, "propose", law.measure)
-
-    def look(cube: NDArray[np.float64]) -> _Seen:
-        found = box.look(cube, law.domains)
-        predicted = law.predict(found.features)
-        return _Seen(found=found, predicted=predicted, worth=rank(found, predicted))
-
+    look = partial(_look, law, box, rank)
     seen = look(np.concatenate([box.baselines, box.fill(count // 2, rng)]))
     for width in _WIDTHS:
         best = np.argsort(-seen.worth, kind="stable")[:_PARENTS]
@@ -225,6 +241,12 @@ def _search(law: MeasureLaw, box: Box, rank: Ranking, count: int, seed: int) -> 
         # The best goes along, so that a round is never without a point that can be run.
         seen = seen.joined(look(np.concatenate([parents[:1], near])))
     return seen
+
+
+def _look(law: MeasureLaw, box: Box, rank: Ranking, cube: NDArray[np.float64]) -> _Seen:
+    found = box.look(cube, law.domains)
+    predicted = law.predict(found.features)
+    return _Seen(found=found, predicted=predicted, worth=rank(found, predicted))
 
 
 def _proposal(box: Box, seen: _Seen, row: int, worth: Vector) -> Proposal:

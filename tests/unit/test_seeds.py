@@ -55,6 +55,17 @@ def test_small_permutations_are_all_equally_likely(size: int) -> None:
     assert chisquare(counts).pvalue > 1e-3
 
 
+def test_several_permutations_at_once_are_those_of_their_keys() -> None:
+    sizes, keys = [1, 7, 64, 1000, 99_991], [3, 1, 4, 1, 5]
+    rng = np.random.default_rng(0)
+    which = rng.integers(len(sizes), size=(40, 25))
+    positions = rng.integers(0, np.array(sizes)[which])
+    found = seeds.permute_each(positions, which, sizes, keys)
+    for number, (size, key) in enumerate(zip(sizes, keys, strict=True)):
+        here = which == number
+        np.testing.assert_array_equal(found[here], seeds.permute(positions[here], size, key))
+
+
 def test_a_permutation_needs_an_element() -> None:
     with pytest.raises(ValueError, match="size=0"):
         seeds.permute(np.array([0]), 0, 1)

@@ -2,11 +2,13 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from schedule_fakes import curve, inventory, schedule, stage
 
 from mixopt.errors import SupplyError
 from mixopt.schedule.curve import Shape
 from mixopt.schedule.plan import Budget, Plan, make_plan
+from mixopt.schedule.repetition import Pool, sequences_of
 from mixopt.schedule.schedule import Schedule
 
 BUDGET = Budget(tokens={"lm": 160_000, "sft": 16_000}, context_tokens=100, sequences=8)
@@ -24,6 +26,11 @@ def available(domain: str) -> int:
 
 def plan(made: Schedule = THREE, seed: int = 5, budget: Budget = BUDGET) -> Plan:
     return make_plan(made, seed, HELD, budget, available)
+
+
+def _all_of(pool: Pool) -> NDArray[np.int64]:
+    positions = np.arange(pool.num_sequences)
+    return sequences_of((pool,), np.zeros_like(positions), positions)
 
 
 def everything(found: Plan) -> list[tuple[str, int]]:
@@ -60,7 +67,7 @@ def test_ranks_of_an_epoch_are_a_permutation_of_the_pool() -> None:
     for index, pool in enumerate(found.pools):
         ranks = np.arange(5 * pool.num_sequences).reshape(5, -1)
         drawn = found._sequences(np.full_like(ranks, index), ranks)
-        whole = set(pool.sequence(np.arange(pool.num_sequences)).tolist())
+        whole = set(_all_of(pool).tolist())
         assert all(set(epoch.tolist()) == whole for epoch in drawn)
         assert (drawn[0] != drawn[1]).any()
 

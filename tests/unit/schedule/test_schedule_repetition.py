@@ -2,12 +2,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from schedule_fakes import curve, inventory, schedule, stage
 
 from mixopt.errors import SupplyError
 from mixopt.schedule import repetition
 
 HALVES = schedule(stage("pretrain", curve("constant", {"web": 0.5, "math": 0.5})), max_epochs=4.0)
+
+
+def _all_of(pool: repetition.Pool) -> NDArray[np.int64]:
+    positions = np.arange(pool.num_sequences)
+    return repetition.sequences_of((pool,), np.zeros_like(positions), positions)
 
 
 def test_a_schedule_over_its_caps_is_refused_with_the_numbers() -> None:
@@ -47,7 +53,7 @@ def test_a_pool_is_cut_to_scale() -> None:
 def test_a_pool_is_part_of_the_sample_without_repeating() -> None:
     for seed in range(30):
         pool = repetition.pool(inventory(), "math", scale=0.6, available=50, seed=seed)
-        found = pool.sequence(np.arange(pool.num_sequences))
+        found = _all_of(pool)
         assert len(set(found.tolist())) == 30
         assert ((found >= 0) & (found < 50)).all()
 
@@ -57,7 +63,7 @@ def test_seeds_choose_other_pools_scattered_over_the_sample() -> None:
         repetition.pool(inventory(), "math", scale=0.1, available=1000, seed=seed)
         for seed in range(40)
     ]
-    members = [set(pool.sequence(np.arange(pool.num_sequences)).tolist()) for pool in pools]
+    members = [set(_all_of(pool).tolist()) for pool in pools]
     assert len(set(map(frozenset, members))) == 40
     overlaps = [len(one & two) / len(one) for one, two in pairwise(members)]
     assert np.mean(overlaps) == pytest.approx(pools[0].num_sequences / 1000, abs=0.03)

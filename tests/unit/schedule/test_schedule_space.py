@@ -39,6 +39,22 @@ def test_coordinates_are_the_open_numbers_in_order() -> None:
     assert (found[0].low, found[0].high, found[7].log) == (0.2, 0.8, True)
 
 
+def test_the_prefix_is_all_but_the_last_open_stage() -> None:
+    late = lm("late", {"low": 0.1, "high": 0.5}, free=FREE)
+    found = space(lm("early", "rest", free=FREE), late, sft(mixture={"chat": 1.0}))
+    assert found.prefix_coordinates() == {"early.mixture.0", "early.mixture.1", "late.share"}
+    assert "sft.mixture.0" not in space(*OPEN).prefix_coordinates()
+    assert "late.knot2.mixture.1" in space(*OPEN).prefix_coordinates()
+
+
+def test_points_with_one_prefix_resolve_to_one_beginning() -> None:
+    found = space(OPEN[0], lm("late", "rest", free=FREE), sft(mixture={"chat": 1.0}))
+    one, other = points(found, 2)
+    mixed = {name: (one if name in found.prefix_coordinates() else other)[name] for name in one}
+    assert found.resolve(mixed).stages[0] == found.resolve(one).stages[0]
+    assert found.resolve(mixed).stages[1] != found.resolve(one).stages[1]
+
+
 @pytest.mark.parametrize("max_epochs", [1.05, 2.0, 50.0])
 def test_every_point_is_a_schedule_that_keeps_the_caps(max_epochs: float) -> None:
     plain = (OPEN[0], lm("late", "rest", free=FREE), sft(free=FREE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -63,6 +63,19 @@ def test_no_row_is_judged_by_a_law_that_saw_it(rows: int, folds: int) -> None:
     assert (out["memory"] == -1).all()
     assert len(law.seen) == folds
     assert sum(rows - seen for seen in law.seen) == rows
+
+
+def test_runs_that_begin_alike_are_judged_together() -> None:
+    free = made_up_features(0, 24, stages=2)
+    weights, tokens = free.weights.copy(), free.tokens.copy()
+    leaders = np.arange(24) // 3 * 3
+    weights[:, 0], tokens[:] = weights[leaders, 0], tokens[leaders]
+    features = replace(free, weights=weights, tokens=tokens)
+    law = Memory()
+    out_of_fold({"memory": law}, features, np.ones(24), np.zeros(24), 0)
+    judged = [24 - seen for seen in law.seen]
+    assert sum(judged) == 24
+    assert all(count % 3 == 0 for count in judged)
 
 
 @pytest.mark.parametrize("name", list(LAWS))

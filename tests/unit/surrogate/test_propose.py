@@ -179,6 +179,19 @@ def test_a_batch_is_diverse_good_and_repeatable() -> None:
     np.testing.assert_allclose(doses[0], centre, atol=0.2)
 
 
+def test_a_batch_that_shares_beginnings_differs_in_the_last_stage_alone() -> None:
+    space = made_up_space(SUPPLY, stages=2)
+    law = _law(Bowl(np.array([0.4, 0.3, 0.2, 0.1]), doubtful=3))
+    batch = propose_batch(law, space, 6, seed=0, candidates=128, share=3)
+    prefix = space.prefix_coordinates()
+    starts = [{name: found.point[name] for name in prefix} for found in batch]
+    for first in (0, 3):
+        assert starts[first] == pytest.approx(starts[first + 1])
+        assert starts[first] == pytest.approx(starts[first + 2])
+    assert starts[0] != pytest.approx(starts[3])
+    assert len({found.schedule.digest for found in batch}) == 6
+
+
 def test_a_penalized_batch_stays_near_the_prior() -> None:
     space, law = made_up_space(SUPPLY), _law(Bowl(np.array([0.7, 0.1, 0.1, 0.1])))
     free, held = (
