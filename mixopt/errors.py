@@ -113,3 +113,9 @@ class CheckpointError(MixoptError):
     """A checkpoint is missing, damaged or of another shape."""
 
     exit_code = 11
+
+
+class DeviceError(MixoptError):
+    """A device is missing, or too small for a proxy."""
+
+    exit_code = 12

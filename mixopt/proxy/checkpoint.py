@@ -1,4 +1,4 @@
-"""Stacks on disk: one safetensors file that carries its recipe and the digest of its content."""
+"""Stacks on disk: safetensors files that carry their recipe and the digest of their content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mixopt.proxy.muon import make_optimizer
 from mixopt.proxy.optimizer import AdamW
 from mixopt.recipes.decode import validate
 
-_FORMAT = "mixopt-stack-1"
+_FORMAT = "mixopt-stack-2"
 _MOMENTS = ("first_moments", "second_moments", "steps")
 
 
@@ -43,16 +43,13 @@ def save(
     tensors = {"parameters": stack.parameters.detach()}
     if optimizer is not None:
         tensors |= {name: getattr(optimizer, name) for name in _MOMENTS}
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     header = {
-        "format": _FORMAT,
         "config": stack.config.model_dump_json(),
         "config_hash": stack.config.content_hash,
         "vocabulary": str(stack.vocabulary),
-        "content": _content_digest(tensors),
         "metadata": json.dumps(dict(metadata or {}), sort_keys=True),
     }
-    atomic.write(path, serialize(tensors, metadata=header))
+    write_tensors(path, tensors, header, form=_FORMAT)
 
 
 def load(
@@ -68,7 +65,7 @@ def load(
     Raises:
         CheckpointError: the file is missing, damaged or of another proxy.
     """
-    header, tensors = _read(path)
+    header, tensors = read_tensors(path, form=_FORMAT)
     config = _config(path, header)
     if expected is not None and expected.content_hash != config.content_hash:
         what = f"checkpoint {path} is of another proxy"
@@ -88,7 +85,22 @@ def load(
     return Checkpoint(stack=stack, optimizer=optimizer, metadata=json.loads(header["metadata"]))
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], *, form: str
+) -> None:
+    """Write tensors with a header, the name of their form and a digest, in one atomic step."""
+    held = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    marked = {**header, "format": form}
+    marked["content"] = _content_digest(marked, held)
+    atomic.write(path, serialize(held, metadata=marked))
+
+
+def read_tensors(path: Path, *, form: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read the header and the tensors of a file that `write_tensors` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or of another form.
+    """
     if not path.is_file():
         what = f"no checkpoint at {path}"
         raise CheckpointError(what, remedy="Check the path.")
@@ -99,13 +111,14 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     except (safetensors.SafetensorError, OSError) as error:
         size = path.stat().st_size
         raise _damaged(path, f"Its {size} bytes are no whole safetensors file: {error}.") from error
-    if header.get("format") != _FORMAT:
+    if header.get("format") != form:
         found = header.get("format", "no format")
-        what = f"{path} is not a checkpoint of a stack"
-        raise CheckpointError(what, why=f"Expected '{_FORMAT}', found {found}.")
-    digest = _content_digest(tensors)
-    if digest != header.get("content"):
-        raise _damaged(path, f"Its content hashes to {digest}, not {header.get('content')}.")
+        what = f"{path} is no such checkpoint"
+        raise CheckpointError(what, why=f"Expected the form '{form}', found {found}.")
+    expected = header.pop("content", "nothing")
+    digest = _content_digest(header, tensors)
+    if digest != expected:
+        raise _damaged(path, f"Its content hashes to {digest}, not {expected}.")
     return header, tensors
 
 
@@ -134,8 +147,8 @@ def _damaged(path: Path, why: str) -> CheckpointError:
     )
 
 
-def _content_digest(tensors: Mapping[str, Tensor]) -> str:
-    content = hashlib.sha256()
+def _content_digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    content = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
     for name in sorted(tensors):
         content.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
         content.update(tensors[name].view(torch.uint8).numpy().data)

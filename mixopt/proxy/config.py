@@ -83,6 +83,9 @@ class Training(Recipe):
     """Decoupled decay of hidden matrices, per step and unit of learning rate."""
     clip_norm: _Positive = 1.0
     """Largest global norm of a member's gradient."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the factors of matrix products while training. Parameters, sums and optimizer state are
+    float32 either way; `bfloat16` is a permission, taken where the device gains from it."""
 
     @field_validator("lm_tokens", "sft_tokens")
     @classmethod

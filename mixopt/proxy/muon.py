@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mixopt.proxy import route
-from mixopt.proxy.layout import Leaf
+from mixopt.proxy.device_optimizer import make_device_optimizer
+from mixopt.proxy.layout import Layout, Leaf
 from mixopt.proxy.model import Stack
 from mixopt.proxy.optimizer import AdamW
+from mixopt.proxy.route import Route, confined, find_route
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
@@ -23,63 +24,102 @@ class Muon(AdamW):
     """Muon (Jordan et al., 2024) with AdamW's size of update (Liu et al., 2025, arXiv:2502.16982).
 
     The Nesterov momentum of every hidden matrix is orthogonalized and scaled to the root mean
-    square that AdamW's updates have (their equation 4), so rates and decay mean the same for both.
-    Merged projections are orthogonalized one by one. The momentum is in `first_moments`.
+    square that AdamW's updates have (their equation 4), so rates and decay mean the same for both;
+    `hidden_rate` scales them over widths alike. Merged projections are orthogonalized one by one. The momentum is in `first_moments`.
     """
 
-    def _update_hidden(self, members: Sequence[int], rates: Sequence[float]) -> None:
-        stack, training = self.stack, self.stack.config.training
-        columns = slice(None, stack.layout.num_hidden)
-        rows = torch.tensor(members, device=stack.parameters.device)
-        gradients = stack.gradients[rows, columns]
-        momentum = self.first_moments[rows, columns].mul_(training.momentum).add_(gradients)
-        self.first_moments[rows, columns] = momentum
-        direction = gradients.add_(momentum, alpha=training.momentum)
-        steps = stack.parameters.new_tensor([rates[member] for member in members])[:, None]
-        new = stack.parameters[rows, columns].mul_(1 - steps * training.weight_decay)
-        new.sub_(steps * self._orthogonal(direction))
-        stack.parameters[rows, columns] = new
+    def __init__(self, stack: Stack) -> None:
+        """Start from zero moments for every member."""
+        super().__init__(stack)
+        rounding = stack.parameters.dtype == torch.float32
+        precision = stack.config.training.precision if rounding else "float32"
+        self._route = find_route(precision)
+        self._groups = _group(stack.layout)
 
-    def _orthogonal(self, directions: Tensor) -> Tensor:
-        """Return the update of all hidden matrices from their momentum, both [K, columns]."""
-        parts = []
-        for leaf in self.stack.layout.leaves:
-            if leaf.stop <= self.stack.layout.num_hidden:
-                found = directions[:, leaf.start : leaf.stop].reshape(-1, *leaf.shape)
-                width = leaf.shape[1] // _num_projections(leaf)
-                done = [_scaled(part) for part in torch.split(found, width, dim=2)]
-                parts.append(torch.cat(done, dim=2).flatten(1))
-        return torch.cat(parts, dim=1)
+    def _update_hidden(self, member: int, rate: float, clip: float) -> None:
+        """Update the hidden matrices of a member; those of one shape at once, which stay in cache."""
+        stack, training = self.stack, self.stack.config.training
+        rate *= stack.config.architecture.hidden_rate
+        columns = slice(None, stack.layout.num_hidden)
+        directions = stack.gradients[member, columns]
+        _accelerate(directions, self.first_moments[member, columns], clip, training.momentum)
+        parameters = stack.parameters[member, columns]
+        parameters.mul_(1 - rate * training.weight_decay)
+        with confined():
+            for matrices in self._groups:
+                batch = torch.stack([matrix.view(directions) for matrix in matrices])
+                found = orthogonalize(batch, self._route)
+                step = -rate * _ROOT_MEAN_SQUARE * math.sqrt(max(batch.shape[1:]))
+                for matrix, update in zip(matrices, found.unbind(), strict=True):
+                    matrix.view(parameters).add_(update, alpha=step)
+        directions.zero_()
 
 
 def make_optimizer(stack: Stack) -> AdamW:
     """Return the optimizer that the stack's recipe asks for."""
+    if stack.parameters.device.type == "cuda":
+        return make_device_optimizer(stack)
     return Muon(stack) if stack.config.training.optimizer == "muon" else AdamW(stack)
 
 
-def orthogonalize(matrices: Tensor) -> Tensor:
+def orthogonalize(matrices: Tensor, route: Route | None = None) -> Tensor:
     """Return roughly U V^T of the singular value decomposition of every matrix.
 
     Five Newton-Schulz iterations of a quintic that takes singular values to about 1
     (Jordan et al., 2024); they end between 0.7 and 1.2.
 
     Args:
-        matrices: [K, D, F].
+        matrices: [K, D, F], D <= F for speed.
+        route: of the products; call within `confined` where it is given.
     """
     first, third, fifth = _COEFFICIENTS
-    tall = matrices.shape[1] > matrices.shape[2]
-    found = (matrices.transpose(1, 2) if tall else matrices).contiguous()
-    found = torch.div(found, torch.linalg.matrix_norm(found)[:, None, None] + _TINY)
+    found: Tensor = matrices / (torch.linalg.matrix_norm(matrices)[:, None, None] + _TINY)
+    if route is not None:
+        route.prepare(found[0].shape[0], *found[0].shape)
     for _ in range(_ITERATIONS):
-        gram = route.bmm(found, found.transpose(1, 2))
-        factor = torch.add(third * gram, route.bmm(gram, gram), alpha=fifth)
-        found = torch.add(first * found, route.bmm(factor, found))
-    return found.transpose(1, 2) if tall else found
+        gram = torch.bmm(found, found.transpose(1, 2))
+        factor = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
+        found = torch.baddbmm(found, factor, found, beta=first)
+    return found
 
 
-def _scaled(matrices: Tensor) -> Tensor:
-    longest = max(matrices.shape[1:])
-    return orthogonalize(matrices).mul(_ROOT_MEAN_SQUARE * math.sqrt(longest))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Matrix:
+    """Where one projection lies in a flat row: columns of a leaf, turned if it is tall."""
+
+    leaf: Leaf
+    start: int
+    width: int
+
+    @property
+    def tall(self) -> bool:
+        """Whether it has more rows than columns."""
+        return self.leaf.shape[0] > self.width
+
+    def view(self, row: Tensor) -> Tensor:
+        """Return the matrix [D, F], D <= F, as a view of a row."""
+        leaf = row[self.leaf.start : self.leaf.stop].view(self.leaf.shape)[
+            :, self.start : self.start + self.width
+        ]
+        return leaf.t() if self.tall else leaf
+
+
+def _group(layout: Layout) -> list[list[_Matrix]]:
+    """Return all projections of hidden matrices, those of one shape together."""
+    groups: dict[tuple[int, ...], list[_Matrix]] = {}
+    for leaf in layout.leaves:
+        if leaf.stop <= layout.num_hidden:
+            width = leaf.shape[1] // _num_projections(leaf)
+            for start in range(0, leaf.shape[1], width):
+                matrix = _Matrix(leaf=leaf, start=start, width=width)
+                groups.setdefault(tuple(sorted((leaf.shape[0], width))), []).append(matrix)
+    return list(groups.values())
+
+
+def _accelerate(gradients: Tensor, momentum: Tensor, clip: float, decay: float) -> None:
+    from mixopt.proxy.backends.kernels.updates import accelerate  # noqa: PLC0415 - a compiler
+
+    accelerate(gradients.numpy(), momentum.numpy(), clip, decay)
 
 
 def _num_projections(leaf: Leaf) -> int:

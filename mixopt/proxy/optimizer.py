@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mixopt.proxy.config import ProxyRecipe
+from mixopt.proxy.config import Training
 from mixopt.proxy.model import Stack
 
 
@@ -36,19 +36,17 @@ class AdamW:
         Returns:
             Norms of the gradients before clipping [K]; not finite where a member was skipped.
         """
-        gradients = self.stack.gradients
         # Row by row: a norm over all rows at once may round differently for another K.
-        norms = torch.stack([torch.linalg.vector_norm(row) for row in gradients])
-        clip_norm = self.stack.config.training.clip_norm
-        rates = learning_rates.tolist()
-        live = [member for member, norm in enumerate(norms.tolist()) if math.isfinite(norm)]
-        for member in live:
-            if norms[member] > clip_norm:
-                gradients[member].mul_(clip_norm / norms[member].item())
-            self.steps[member] += 1.0
-            self._update_tables(member, rates[member])
-        self._update_hidden(live, rates)
-        self.stack.clear_gradients()
+        norms = torch.stack([_norm(row) for row in self.stack.gradients])
+        rates, clip_norm = learning_rates.tolist(), self.stack.config.training.clip_norm
+        for member, norm in enumerate(norms.tolist()):
+            if math.isfinite(norm):
+                self.steps[member] += 1.0
+                clip = min(1.0, clip_norm / norm) if norm > 0 else 1.0
+                self._update_tables(member, rates[member], clip)
+                self._update_hidden(member, rates[member], clip)
+            else:
+                self.stack.gradients[member].zero_()
         return norms
 
     def reset(self, member: int | None = None) -> None:
@@ -62,27 +60,36 @@ class AdamW:
         for state in (self.first_moments, self.second_moments, self.steps):
             state[target].copy_(state[source])
 
-    def _update_tables(self, member: int, rate: float) -> None:
-        self._update_columns(member, slice(self.stack.layout.num_hidden, None), rate, 0.0)
+    def _update_tables(self, member: int, rate: float, clip: float) -> None:
+        """Update tables and norms, and clear their gradients; `clip` is a factor on them."""
+        self._update_columns(member, slice(self.stack.layout.num_hidden, None), rate, (0.0, clip))
 
-    def _update_hidden(self, members: Sequence[int], rates: Sequence[float]) -> None:
-        config: ProxyRecipe = self.stack.config
+    def _update_hidden(self, member: int, rate: float, clip: float) -> None:
+        """Update hidden matrices, and clear their gradients; `clip` is a factor on them."""
+        config = self.stack.config
         columns = slice(None, self.stack.layout.num_hidden)
-        for member in members:
-            rate = rates[member] * config.architecture.hidden_rate
-            self._update_columns(member, columns, rate, config.training.weight_decay)
+        rate = rate * config.architecture.hidden_rate
+        self._update_columns(member, columns, rate, (config.training.weight_decay, clip))
 
-    def _update_columns(self, member: int, columns: slice, rate: float, decay: float) -> None:
-        """Run the fused kernel: several times faster than element-wise operations on [K, P]."""
-        part = (member, columns)
-        training = self.stack.config.training
+    def _update_columns(
+        self, member: int, columns: slice, rate: float, factors: tuple[float, float]
+    ) -> None:
+        """Update columns and clear their gradients in one pass, given decay and clipping."""
+        stack, training, (decay, clip) = self.stack, self.stack.config.training, factors
+        buffers = stack.parameters, stack.gradients, self.first_moments, self.second_moments
+        parts = [buffer[member, columns] for buffer in buffers]
+        steps = self.steps[member]
+        if stack.parameters.device.type == "cpu":
+            _run_loop(parts, steps.item(), training, (rate, decay, clip))
+            return
+        parts[1].mul_(clip)
         torch._fused_adamw_(
-            [self.stack.parameters[part]],
-            [self.stack.gradients[part]],
-            [self.first_moments[part]],
-            [self.second_moments[part]],
+            parts[:1],
+            parts[1:2],
+            parts[2:3],
+            parts[3:],
             [],
-            [self.steps[member].to(self.stack.parameters.device)],
+            [steps.to(parts[0].device)],
             lr=rate,
             beta1=training.beta1,
             beta2=training.beta2,
@@ -91,3 +98,33 @@ class AdamW:
             amsgrad=False,
             maximize=False,
         )
+        parts[1].zero_()
+
+
+def _norm(row: Tensor) -> Tensor:
+    if row.device.type != "cpu":
+        norm: Tensor = torch.linalg.vector_norm(row)
+        return norm
+    from mixopt.proxy.backends.kernels.updates import squared_norm  # noqa: PLC0415 - a compiler
+
+    return row.new_tensor(squared_norm(row.numpy())).sqrt_()
+
+
+def _run_loop(
+    parts: Sequence[Tensor], steps: float, training: Training, factors: tuple[float, float, float]
+) -> None:
+    """Run the compiled loop on parameters, gradients and moments: faster than torch's kernel."""
+    from mixopt.proxy.backends.kernels.updates import Update, adamw  # noqa: PLC0415 - a compiler
+
+    rate, decay, clip = factors
+    update = Update(
+        rate=rate / (1 - training.beta1**steps),
+        shrink=1 - rate * decay,
+        clip=clip,
+        beta1=training.beta1,
+        beta2=training.beta2,
+        epsilon=training.epsilon,
+        correction=math.sqrt(1 - training.beta2**steps),
+    )
+    parameters, gradients, first, second = (part.numpy() for part in parts)
+    adamw(parameters, gradients, (first, second), update)

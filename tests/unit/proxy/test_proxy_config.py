@@ -10,12 +10,12 @@ from proxy_reference import recipe
 
 from mixopt.errors import RecipeError
 from mixopt.proxy.config import ProxyRecipe, read_proxy
+from mixopt.proxy.ladder import proxy_names
 from mixopt.recipes.decode import validate
-from mixopt.recipes.locate import shipped
 
 
 def test_every_shipped_proxy_is_valid_and_named_after_its_file() -> None:
-    names = shipped("proxies")
+    names = proxy_names()
     assert "nano" in names
     assert [read_proxy(name).name for name in names] == names
 

@@ -14,7 +14,6 @@ from proxy_reference import (
     train,
 )
 
-from mixopt.proxy import attention
 from mixopt.proxy.model import Stack, padded_vocabulary
 
 
@@ -105,42 +104,6 @@ def test_segments_block_attention_and_padding_stays_finite() -> None:
     loss = joined.sum()
     torch.autograd.backward(loss)
     assert stack.gradients.isfinite().all()
-
-
-@pytest.mark.parametrize("with_segments", [True, False])
-def test_long_contexts_take_the_fused_route_to_the_same_end(
-    monkeypatch: pytest.MonkeyPatch,
-    with_segments: bool,  # noqa: FBT001 - a case
-) -> None:
-    tokens = random_tokens([1, 2], 2, 13)
-    pattern = torch.tensor([1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 0, 0])
-    segments = pattern.expand(2, 2, 12) if with_segments else None
-    results = []
-    for limit in (256, 4):
-        monkeypatch.setattr(attention, "LONGEST_EXPLICIT", limit)
-        stack = make([1, 2])
-        logits = stack.forward(tokens[..., :-1], segments)
-        torch.autograd.backward(logits.square().mean())
-        results.append((logits.detach(), stack.gradients))
-    torch.testing.assert_close(results[0], results[1], rtol=0, atol=1e-11)
-
-
-@pytest.mark.parametrize("with_segments", [True, False])
-def test_attention_does_not_depend_on_how_it_is_cut_into_tiles(
-    monkeypatch: pytest.MonkeyPatch,
-    with_segments: bool,  # noqa: FBT001 - a case
-) -> None:
-    tokens = random_tokens([1, 2], 5, 8)
-    pattern = torch.tensor([1, 1, 2, 2, 2, 2, 0])
-    segments = pattern.expand(2, 5, 7) if with_segments else None
-    results = []
-    for scores in (2**19, 200):
-        monkeypatch.setattr(attention, "_TILE_SCORES", scores)
-        stack = make([1, 2])
-        logits = stack.forward(tokens[..., :-1], segments)
-        torch.autograd.backward(logits.square().mean())
-        results.append((logits.detach(), stack.gradients))
-    torch.testing.assert_close(results[0], results[1], rtol=0, atol=1e-12)
 
 
 def test_copying_a_row_forks_a_member() -> None:

@@ -33,10 +33,11 @@ def test_an_update_of_one_projection_is_that_of_its_own_momentum() -> None:
     width = stack.config.architecture.width
     gradient = stack.named_gradients()["layers.0.query_key_value"][1, :, width : 2 * width].clone()
     optimizer.step(torch.tensor([0.0, 1e-2], dtype=torch.float64))
-    training = stack.config.training
+    training, rate = stack.config.training, 1e-2 * stack.config.architecture.hidden_rate
+    assert rate != 1e-2
     direction = orthogonalize((gradient * (1 + training.momentum))[None])[0]
-    expected = before[1, :, width : 2 * width] * (1 - 1e-2 * training.weight_decay)
-    expected = expected - 1e-2 * 0.2 * width**0.5 * direction
+    expected = before[1, :, width : 2 * width] * (1 - rate * training.weight_decay)
+    expected = expected - rate * 0.2 * width**0.5 * direction
     after = stack.weights()["layers.0.query_key_value"]
     torch.testing.assert_close(after[1, :, width : 2 * width], expected, rtol=1e-9, atol=1e-12)
     assert torch.equal(after[0], before[0])

@@ -37,16 +37,47 @@ def test_the_precision_setting_is_restored_even_after_a_failure() -> None:
     assert torch.get_float32_matmul_precision() == before
 
 
-def test_a_processor_that_rounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    product = torch.bmm
+@pytest.mark.parametrize(
+    ("error", "gain", "precision", "levels"),
+    [
+        (1e-7, 2.0, "float32", ("medium", "medium")),
+        (1e-7, 2.0, "bfloat16", ("medium", "medium")),
+        (1e-3, 2.0, "float32", ("highest", "highest")),
+        (1e-3, 2.0, "bfloat16", ("highest", "medium")),
+        (1e-7, 0.9, "float32", ("highest", "highest")),
+        (1e-3, 0.9, "bfloat16", ("highest", "highest")),
+    ],
+)
+def test_the_fastest_route_within_the_precision_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+    error: float,
+    gain: float,
+    precision: str,
+    levels: tuple[str, str],
+) -> None:
+    monkeypatch.setattr(route, "_error", lambda _: error)
+    monkeypatch.setattr(route, "_gain", lambda: gain)
+    found = route.find_route.__wrapped__(precision)
+    assert (found.small, found.large) == levels
 
-    def rounding(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        if left.dtype == torch.float32:
-            return product(left.bfloat16().float(), right.bfloat16().float())
-        return product(left, right)
 
-    monkeypatch.setattr(torch, "bmm", rounding)
-    assert route.name.__wrapped__() == "default"
+def test_the_probe_sees_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    product = torch.mm
+    assert route._error("highest") < 1e-6
+    monkeypatch.setattr(
+        torch, "mm", lambda left, right: product(left.bfloat16(), right.bfloat16()).float()
+    )
+    assert route._error("highest") > 1e-4
+
+
+def test_products_of_a_route_are_written_in_place() -> None:
+    found = route.find_route("float32")
+    left, right = (factor[0] for factor in _factors(torch.float32))
+    out = torch.full((64, 40), 7.0)
+    with route.confined():
+        found.multiply(left, right, out)
+        found.multiply_add(left, right, out)
+    assert float((out.double() - 2 * left.double() @ right.double()).abs().max()) < 1e-4
 
 
 def test_float64_products_are_exact() -> None:

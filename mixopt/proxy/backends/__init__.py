@@ -1,0 +1,1 @@
+"""What computes the losses and gradients of a stack; one backend per file."""
