@@ -13,10 +13,11 @@ from mixopt import seeds
 from mixopt.evaluation.measure import Measure
 from mixopt.evaluation.result import MemberResult
 from mixopt.schedule.schedule import Schedule
-from mixopt.study.engines.engine import OnProgress, OnResults
 from mixopt.study.search import run_search
 from mixopt.study.setup import StudySetup
-from mixopt.training.lane import LaneJob, Member
+from mixopt.training.lane import LaneJob
+from mixopt.training.runs import OnProgress, OnResults
+from mixopt.training.tree import Member
 
 Worth = Callable[[Schedule], float]
 
@@ -31,10 +32,13 @@ class Killed(BaseException):
 class FakeEngine:
     """Trains nothing; `trained` notes what it was asked for and handed back."""
 
+    workers = 2
+
     def __init__(self, worth: Worth | None = None, *, lanes: int | None = None) -> None:
         self.worth = worth or drills_are_good
         self.lanes = lanes  # until it is killed; None for never
         self.trained: list[tuple[str, int]] = []
+        self._ended = 0
 
     def __enter__(self) -> Self:
         return self
@@ -49,11 +53,12 @@ class FakeEngine:
 
     def run(self, jobs: Sequence[LaneJob], on_results: OnResults, on_progress: OnProgress) -> None:
         for job in jobs:
-            if self.lanes is not None and len(self.trained) // len(job.members) >= self.lanes:
+            if self.lanes is not None and self._ended >= self.lanes:
                 raise Killed
             on_results([made_up(member, self.worth) for member in job.members])
             self.trained += [(member.trial, member.seed) for member in job.members]
             on_progress(len(job.members))
+            self._ended += 1
 
 
 def drills_are_good(schedule: Schedule) -> float:

@@ -19,7 +19,7 @@ from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.recipe import StudyRecipe
 from mixopt.study.setup import StudySetup
-from mixopt.training.lane import Examination
+from mixopt.training.examiner import Examination
 
 CONTEXT = 32
 LEVELS = {"addition": 3, "comparison": 2}
@@ -171,9 +171,16 @@ def space_of(store: TokenStore, stages: list[dict[str, Any]] | None = None) -> S
     return Space(recipe=ScheduleRecipe.model_validate(table), inventory=store.inventory)
 
 
-def schedule_at(store: TokenStore, share: float = 0.5, peak: float = 1.0) -> Schedule:
-    """Return a fixed schedule whose boundary and pretraining rate are given."""
-    mixtures = ({"prose": 0.5, "notes": 0.25, "drills": 0.25}, {"prose": 0.25, "drills": 0.75})
+def schedule_at(
+    store: TokenStore,
+    share: float = 0.5,
+    peak: float = 1.0,
+    *,
+    late: dict[str, float] | None = None,
+) -> Schedule:
+    """Return a fixed schedule whose boundary, pretraining rate and second mixture are given."""
+    first = {"prose": 0.5, "notes": 0.25, "drills": 0.25}
+    mixtures = (first, late or {"prose": 0.25, "drills": 0.75})
     stages: list[dict[str, Any]] = [
         {"name": "early", "kind": "lm", "share": share, "mixture": mixtures[0]},
         {"name": "late", "kind": "lm", "share": "rest", "mixture": mixtures[1]},

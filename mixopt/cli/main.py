@@ -28,6 +28,7 @@ GROUPS: Final = (
     Group(name="corpus", help="Turn a catalog's documents into memory-mapped tokens."),
     Group(name="schedule", help="Check, show and plan a schedule."),
     Group(name="study", help="Search a space of schedules with proxies."),
+    Group(name="proxy", help="Show proxies, and measure how fast this device trains them."),
     Group(name="recommend", help="Confirm a study's winner on fresh seeds."),
     Group(name="export", help="Write a schedule as configs of real trainers."),
     Group(name="report", help="Write a study as one HTML page."),

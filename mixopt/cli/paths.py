@@ -40,6 +40,7 @@ class StudyNotes:
     corpus: str
     proxy: str
     storage: str
+    device: str = "cpu"
 
 
 def find_catalog(given: Path | None) -> Path:

@@ -48,7 +48,7 @@ def run_confirmation(setup: StudySetup, workers: int | None) -> Recommendation:
     setup.ledger.add_trials(trials)
     total = remaining_steps(setup, trials)
     with (
-        make_engine(workers) as engine,
+        make_engine(workers, setup.device) as engine,
         console.progress("confirmation: member-steps", total) as advance,
     ):
         return confirm(setup, optima, trials, engine, advance)

@@ -31,10 +31,10 @@ from mixopt.schedule.recipe import read_schedule
 from mixopt.schedule.space import Space
 from mixopt.study.engines.engine import Engine
 from mixopt.study.engines.local import LocalEngine
-from mixopt.study.ledger import Ledger
+from mixopt.study.ledger import Ledger, TrialRecord
 from mixopt.study.recipe import StudyRecipe
 from mixopt.study.search import remaining_steps, run_search
-from mixopt.study.setup import StudySetup
+from mixopt.study.setup import DeviceName, StudySetup, find_device
 
 _RECIPE_COPY = "recipe.toml"
 
@@ -47,7 +47,7 @@ def register(parent: typer.Typer, help_text: str) -> None:
     parent.add_typer(app, name="study")
 
 
-def run(
+def run(  # noqa: PLR0913 - one option each
     recipe: Annotated[str, typer.Argument(help="Study recipe: a path or a shipped name.")],
     catalog: CatalogOption = None,
     folder: Annotated[
@@ -60,15 +60,24 @@ def run(
         str | None, typer.Option("--storage", help="Optuna storage URL; by default SQLite.")
     ] = None,
     workers: WorkersOption = None,
+    *,
+    device: Annotated[
+        DeviceName, typer.Option("--device", help="Where proxies are trained.")
+    ] = "auto",
 ) -> None:
     """Search a space; the same command goes on where it was stopped."""
-    setup = begin(recipe, find_catalog(catalog), folder, corpus, storage)
+    setup = begin(recipe, find_catalog(catalog), folder, corpus, storage, find_device(device))
     search(setup, workers)
     console.show_text(f"{setup.folder}: {setup.settings.trials} trials")
 
 
 def begin(
-    recipe: str, catalog: Path, folder: Path | None, corpus: Path | None, storage: str | None
+    recipe: str,
+    catalog: Path,
+    folder: Path | None,
+    corpus: Path | None,
+    storage: str | None,
+    device: str | None = None,
 ) -> StudySetup:
     """Find and check everything a study runs on, and note it in the study's folder."""
     inventory = read_inventory(catalog)
@@ -86,6 +95,7 @@ def begin(
         store=store,
         folder=place,
         storage=url,
+        device=device or find_device("auto"),
     )
     place.mkdir(parents=True, exist_ok=True)
     setup.ledger.create(setup.identity())
@@ -98,6 +108,7 @@ def begin(
             corpus=str(store_folder.absolute()),
             proxy=decoded.study.proxy,
             storage=url,
+            device=setup.device,
         ),
     )
     return setup
@@ -107,7 +118,12 @@ def resume(folder: Path) -> StudySetup:
     """Return the setup of a study from its folder alone."""
     notes = read_notes(folder)
     return begin(
-        str(folder / notes.recipe), Path(notes.catalog), folder, Path(notes.corpus), notes.storage
+        str(folder / notes.recipe),
+        Path(notes.catalog),
+        folder,
+        Path(notes.corpus),
+        notes.storage,
+        notes.device,
     )
 
 
@@ -117,15 +133,15 @@ def search(setup: StudySetup, workers: int | None) -> None:
     if total == 0:
         console.narrate(f"search: all {setup.settings.trials} trials are finished")
     with (
-        make_engine(workers) as engine,
+        make_engine(workers, setup.device) as engine,
         console.progress("search: member-steps", total) as advance,
     ):
         run_search(setup, engine, advance)
 
 
-def make_engine(workers: int | None) -> AbstractContextManager[Engine]:
-    """Return the engine that trains on this machine."""
-    return LocalEngine(workers)
+def make_engine(workers: int | None, device: str) -> AbstractContextManager[Engine]:
+    """Return the engine that trains on this machine: one process per processor, or one for a GPU."""
+    return LocalEngine(workers or (1 if device == "cuda" else None))
 
 
 def read_settings(folder: Path) -> StudyRecipe:
@@ -146,6 +162,7 @@ def show(
     settings = read_settings(folder).study
     keys = list(measure or dict.fromkeys([settings.objective, *settings.also]))
     records = Ledger(folder).records()
+    _narrate_tokens(records)
     known = {key for record in records for key in record.measures}
     unknown = [key for key in keys if key not in known]
     if unknown and known:
@@ -164,3 +181,13 @@ def show(
     if as_json:
         columns = ["trial", "label", "seeds", *(p for key in keys for p in (key, f"{key} se"))]
     console.show_table([*columns, "CPU s"], rows, as_json=as_json, title=str(folder))
+
+
+def _narrate_tokens(records: list[TrialRecord]) -> None:
+    """Say what sharing the beginnings of schedules saved."""
+    trained = sum(record.trained_tokens for record in records)
+    scheduled = sum(record.tokens for record in records)
+    if trained:
+        console.narrate(
+            f"tokens: {scheduled:,} scheduled, {trained:,} trained ({scheduled / trained:.2f} x)"
+        )

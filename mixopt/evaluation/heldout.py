@@ -15,8 +15,7 @@ from mixopt import seeds
 from mixopt.catalog.documents import Split
 from mixopt.corpus.store import TokenStore
 from mixopt.evaluation.measure import MEAN, Measure
-from mixopt.proxy.losses import token_losses
-from mixopt.proxy.model import Stack
+from mixopt.proxy.backends.backend import Backend
 
 _ROWS_AT_ONCE = 16
 
@@ -50,29 +49,27 @@ def read_held_out(
     )
 
 
-@torch.no_grad()
-def measure_held_out(stack: Stack, held_out: HeldOut, stage: str) -> list[list[Measure]]:
+def measure_held_out(backend: Backend, held_out: HeldOut, stage: str) -> list[list[Measure]]:
     """Return the bits per byte of every domain and their mean, for each of the K members.
 
     Bytes are tokens times the split's bytes per token, so that the numbers of two tokenizers
     compare. The standard error is over sequences. Without a domain there is nothing to return.
     """
     columns = [
-        _bits(stack, tokens) / ratio
+        _bits(backend, tokens) / ratio
         for tokens, ratio in zip(held_out.tokens, held_out.bytes_per_token, strict=True)
     ]
     return [
         _member([column[member] for column in columns], held_out.domains, stage)
-        for member in range(stack.num_members)
+        for member in range(backend.stack.num_members)
     ]
 
 
-def _bits(stack: Stack, tokens: Tensor) -> NDArray[np.float64]:
+def _bits(backend: Backend, tokens: Tensor) -> NDArray[np.float64]:
     """Return the mean bits per token of each sequence; [K, N]."""
     parts = []
     for rows in torch.split(tokens, _ROWS_AT_ONCE):
-        ids = rows.to(stack.parameters.device).expand(stack.num_members, -1, -1)
-        losses = token_losses(stack.forward(ids[..., :-1]), ids[..., 1:])
+        losses = backend.token_losses(rows[None])
         parts.append(losses.mean(dim=-1).double().cpu())
     return np.asarray(torch.cat(parts, dim=1).numpy() / math.log(2))
 

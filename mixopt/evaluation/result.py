@@ -8,12 +8,27 @@ from mixopt.evaluation.measure import Measure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedNode:
+    """A stage that a member went through, perhaps with others that began alike."""
+
+    key: str  # the same for all members that share it
+    tokens: int  # trained on in it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MemberResult:
     """What became of one member."""
 
     trial: str  # name of the trial
     seed: int
     measures: tuple[Measure, ...]  # none from the leg on in which it diverged
-    diverged_at: int | None  # first step of a leg without a finite loss
-    cpu_seconds: float  # of the lane, divided by its members
-    tokens: int  # trained on
+    diverged_at: int | None  # first step of a leg with a loss that is not finite or beyond bounds
+    cpu_seconds: float  # its share of what was spent on the stages it went through
+    tokens: int  # scheduled
+    path: tuple[TrainedNode, ...] = ()  # stages it went through, as far as it came
+    stopped_after: str | None = None  # stage after which it was given up, measures and all
+
+    @property
+    def prefix(self) -> str | None:
+        """Key of the first stage: members that have it in common have its noise in common."""
+        return self.path[0].key if self.path else None

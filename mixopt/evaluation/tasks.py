@@ -15,9 +15,8 @@ from mixopt.catalog.documents import Split
 from mixopt.corpus.conversations import render_answer, render_prompt
 from mixopt.corpus.tokenizer import Tokenizer
 from mixopt.evaluation.measure import MEAN, Measure
+from mixopt.proxy.backends.backend import Backend
 from mixopt.proxy.generate import greedy
-from mixopt.proxy.losses import sequence_log_probabilities
-from mixopt.proxy.model import Stack
 from mixopt.tasks.problem import Problem
 from mixopt.tasks.registry import find_family
 from mixopt.tasks.sample import sample_problems
@@ -89,40 +88,49 @@ def make_suite(
     )
 
 
-def measure_tasks(stack: Stack, suite: Suite, stage: str) -> list[list[Measure]]:
+def measure_tasks(backend: Backend, suite: Suite, stage: str) -> list[list[Measure]]:
     """Return the measures of every family and their means, for each of the K members.
 
     Standard errors are over problems.
     """
-    scores = _score(stack, suite)
+    scores = _score(backend, suite)
     families = np.array([problem.family for problem in suite.problems])
-    return [_member(scores, member, families, stage) for member in range(stack.num_members)]
+    return [_member(scores, member, families, stage) for member in range(backend.stack.num_members)]
 
 
-def _score(stack: Stack, suite: Suite) -> _Scores:
+def _score(backend: Backend, suite: Suite) -> _Scores:
     parts = [
-        sequence_log_probabilities(stack, rows[None], scored[None])
+        _log_probabilities(backend, rows, scored)
         for rows, scored in zip(
             torch.split(suite.rows, _ROWS_AT_ONCE),
             torch.split(suite.scored, _ROWS_AT_ONCE),
             strict=True,
         )
     ]
-    logs = torch.cat(parts, dim=1).double().cpu().numpy()
+    logs = torch.cat(parts, dim=1).double().numpy()
     per_byte = logs / suite.answer_bytes
     count = len(suite.problems)
     return _Scores(
         margin=per_byte[:, :count] - per_byte[:, count:],
         answer_bits_per_byte=-per_byte[:, :count] / math.log(2),
         answer_probability=np.exp(logs[:, :count]),
-        accuracy=_verified(stack, suite),
+        accuracy=_verified(backend, suite),
     )
 
 
-def _verified(stack: Stack, suite: Suite) -> NDArray[np.float64]:
+def _log_probabilities(backend: Backend, rows: Tensor, scored: Tensor) -> Tensor:
+    """Return the log-probability of the scored tokens of each row [N, T+1] in nats; [K, N].
+
+    A row's first token follows nothing and is never scored.
+    """
+    losses = backend.token_losses(rows[None]).cpu()
+    return -(losses * scored[:, 1:].to(losses.dtype)).sum(dim=-1)
+
+
+def _verified(backend: Backend, suite: Suite) -> NDArray[np.float64]:
     """Return 1 where the verifier accepts the greedy answer; [K, N]."""
     samples = greedy(
-        stack,
+        backend.stack,
         [list(prompt) for prompt in suite.prompts],
         max_new_tokens=suite.max_new_tokens,
         stop=suite.tokenizer.end_of_text,

@@ -14,7 +14,7 @@ from mixopt.schedule.curve import constant
 from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.write import schedule_toml
-from mixopt.study.engines.engine import Engine, OnProgress
+from mixopt.study.engines.engine import Engine
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.recommendation import (
     RECOMMENDED,
@@ -33,6 +33,7 @@ from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, confirm_trial
 from mixopt.surrogate.fit import MeasureLaw
 from mixopt.surrogate.propose import Proposal, Restraint, propose
+from mixopt.training.runs import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +120,7 @@ def confirm(
         StudyError: a worker died.
     """
     setup.ledger.add_trials(trials)
-    engine.run(setup.jobs(trials), setup.ledger.add_results, on_progress)
+    engine.run(setup.jobs(trials, engine.workers), setup.ledger.add_results, on_progress)
     records = {record.trial: record for record in setup.ledger.records("confirm")}
     recommendation = _conclude(setup, optima, [records[trial.name] for trial in trials])
     comment = f"{recommendation.sentence}\nStudy {setup.recipe.name}."

@@ -31,7 +31,9 @@ class TrialRecord:
     seeds: tuple[int, ...]
     measures: Mapping[str, tuple[float, ...]]  # key -> value of each seed that has it
     cpu_seconds: float
-    tokens: int
+    tokens: int  # scheduled
+    trained_tokens: int = 0  # stages that several trials share count for the first
+    prefixes: tuple[str | None, ...] = ()  # of each seed; equal ones have their noise in common
 
 
 class Ledger:
@@ -90,7 +92,10 @@ class Ledger:
                     diverged_at=result.diverged_at,
                     cpu_seconds=result.cpu_seconds,
                     tokens=result.tokens,
+                    prefix=result.prefix,
+                    stopped_after=result.stopped_after,
                 )
+                database.insert_many("insert_nodes", _nodes(result))
                 database.insert_many("insert_measures", _measures(result))
 
     def finished(self) -> set[tuple[str, int]]:
@@ -138,6 +143,8 @@ def _record(
         measures={key: tuple(found) for key, found in values.items()},
         cpu_seconds=sum(run["cpu_seconds"] for run in runs),
         tokens=sum(run["tokens"] for run in runs),
+        trained_tokens=sum(run["trained_tokens"] for run in runs),
+        prefixes=tuple(run["prefix"] for run in runs),
     )
 
 
@@ -170,4 +177,17 @@ def _measures(result: MemberResult) -> list[dict[str, object]]:
             "standard_error": measure.standard_error,
         }
         for measure in result.measures
+    ]
+
+
+def _nodes(result: MemberResult) -> list[dict[str, object]]:
+    return [
+        {
+            "trial": result.trial,
+            "seed": result.seed,
+            "number": number,
+            "node": node.key,
+            "tokens": node.tokens,
+        }
+        for number, node in enumerate(result.path)
     ]

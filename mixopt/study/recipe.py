@@ -45,6 +45,13 @@ class ExaminationRecipe(Recipe):
     held_out_sequences: PositiveInt = 48  # per domain
 
 
+class StatesRecipe(Recipe):
+    """What a study keeps of its proxies while it runs, in its folder."""
+
+    gigabytes: NonNegativeFloat = 4.0  # of stages that later trials can begin with
+    seconds: NonNegativeFloat = 60.0  # between checkpoints, which a killed study goes on from
+
+
 class StudySettings(Recipe):
     """How a space is searched and its winner confirmed."""
 
@@ -59,7 +66,9 @@ class StudySettings(Recipe):
     confirm_seeds: Annotated[int, Field(ge=2)] = 6  # fresh ones, per confirmed schedule
     sampler: SamplerName = "law"
     penalty: NonNegativeFloat = 0.05  # on the divergence of a proposal from the prior
-    lane: PositiveInt = 8  # members trained as one stack
+    share: PositiveInt = 1  # trials in a row of the design that have their first stages in common
+    lane: PositiveInt | Literal["auto"] = "auto"  # members trained at once, at most
+    states: StatesRecipe = StatesRecipe()
     seed: Annotated[int, Field(ge=0, lt=10**6)] = 0
     examination: ExaminationRecipe = ExaminationRecipe()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import optuna
@@ -48,26 +49,50 @@ def planned_points(setup: StudySetup, numbers: range) -> dict[int, tuple[str, Va
             name = tuple(BASELINES)[number]
             points[number] = (name, setup.space.baseline(name))
         elif number < settings.design or numbers.start < _fewest_results(settings):
-            points[number] = ("design", _design_point(setup, number))
+            points[number] = ("design", _shared(setup, number, _design_point))
         elif settings.sampler == "random":
-            points[number] = ("random", _random_point(setup, number))
+            points[number] = ("random", _shared(setup, number, _random_point))
     rest = [number for number in numbers if number not in points]
     if rest and settings.sampler == "law":
         try:
             proposals = _law_points(setup, numbers.start, len(rest))
         except LawError:
-            return points | {number: ("design", _design_point(setup, number)) for number in rest}
+            design = {number: ("design", _shared(setup, number, _design_point)) for number in rest}
+            return points | design
         points |= {number: ("law", point) for number, point in zip(rest, proposals, strict=True)}
     return points
 
 
-def make_sampler(name: SamplerName, seed: int) -> optuna.samplers.BaseSampler:
-    """Return the Optuna sampler of one trial; it is asked only for points that are not planned."""
-    if name == "tpe":
-        return optuna.samplers.TPESampler(
-            seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0
-        )
-    return optuna.samplers.RandomSampler(seed=seed)
+def make_sampler(
+    name: SamplerName, seed: int, fixed: Values | None = None
+) -> optuna.samplers.BaseSampler:
+    """Return the Optuna sampler of one trial; it is asked only for points that are not planned.
+
+    Args:
+        name: of the sampler.
+        seed: of the trial.
+        fixed: coordinates that the trial shares with the one before it.
+    """
+    if name != "tpe":
+        return optuna.samplers.RandomSampler(seed=seed)
+    free = optuna.samplers.TPESampler(
+        seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0
+    )
+    if not fixed:
+        return free
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.PartialFixedSampler(dict(fixed), free)
+
+
+def leader_of(number: int, share: int) -> int:
+    """Return the trial whose first stages a trial of the search has; itself where it leads.
+
+    Every `share` trials after the baselines begin alike; what laws propose is grouped likewise,
+    from the first proposal of a batch.
+    """
+    first = len(BASELINES)
+    return number if number < first else number - (number - first) % share
 
 
 def _fewest_results(settings: StudySettings) -> float:
@@ -78,6 +103,16 @@ def _fewest_results(settings: StudySettings) -> float:
 def _random_point(setup: StudySetup, number: int) -> Values:
     rng = seeds.generator(setup.key("random"), number)
     return {found.name: _scaled(rng.random(), found) for found in setup.space.coordinates()}
+
+
+def _shared(
+    setup: StudySetup, number: int, point_of: Callable[[StudySetup, int], Values]
+) -> Values:
+    """Return a point of its own, but for the beginning, which is that of its group's leader."""
+    leader = point_of(setup, leader_of(number, setup.settings.share))
+    prefix = setup.space.prefix_coordinates()
+    own = point_of(setup, number)
+    return {name: leader[name] if name in prefix else value for name, value in own.items()}
 
 
 def _design_point(setup: StudySetup, number: int) -> Values:
@@ -105,5 +140,6 @@ def _law_points(setup: StudySetup, first: int, count: int) -> list[Values]:
     seed = setup.key("law", first)
     law = law_of(setup.settings.objective, records, setup.space, seed=seed)
     restraint = restraint_of(setup.settings, records, setup.space, seed=seed)
-    proposals = propose_batch(law, setup.space, count, restraint=restraint, seed=seed)
+    share = setup.settings.share
+    proposals = propose_batch(law, setup.space, count, restraint=restraint, seed=seed, share=share)
     return [proposal.point for proposal in proposals]

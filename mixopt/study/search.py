@@ -11,11 +11,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mixopt.errors import StudyError
 from mixopt.evaluation.measure import direction_of
-from mixopt.study.engines.engine import Engine, OnProgress
+from mixopt.study.engines.engine import Engine
 from mixopt.study.ledger import TrialRecord
-from mixopt.study.samplers import distributions, make_sampler, planned_points
+from mixopt.study.samplers import distributions, leader_of, make_sampler, planned_points
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, search_trial
+from mixopt.training.runs import OnProgress
 
 _OPEN = (TrialState.RUNNING, TrialState.WAITING)
 
@@ -68,7 +69,7 @@ def _run_batch(
         return
     trials = _ask_batch(setup, study, numbers, known)
     setup.ledger.add_trials(trials)
-    engine.run(setup.jobs(trials), setup.ledger.add_results, on_progress)
+    engine.run(setup.jobs(trials, engine.workers), setup.ledger.add_results, on_progress)
     records = {record.trial: record for record in setup.ledger.records("search")}
     for trial in trials:
         if trial.number not in known or known[trial.number].state in _OPEN:
@@ -86,7 +87,8 @@ def _ask_batch(
         if number in missing and number in planned:
             label, point = planned[number]
             study.enqueue_trial(dict(point), user_attrs={"label": label})
-        study.sampler = make_sampler(setup.settings.sampler, setup.key("sampler", number) % 2**32)
+        key = setup.key("sampler", number) % 2**32
+        study.sampler = make_sampler(setup.settings.sampler, key, _common(setup, study, number))
         if number not in known or known[number].state == TrialState.WAITING:
             asked = study.ask()
         else:
@@ -95,6 +97,15 @@ def _ask_batch(
             raise _disordered(setup, number, asked.number)
         trials.append(_trial(setup, asked))
     return trials
+
+
+def _common(setup: StudySetup, study: optuna.Study, number: int) -> dict[str, float] | None:
+    """Return the coordinates that a trial has in common with an earlier one, whose start it shares."""
+    leader = leader_of(number, setup.settings.share)
+    if leader == number:
+        return None
+    params = study.get_trials(deepcopy=False)[leader].params
+    return {name: params[name] for name in setup.space.prefix_coordinates()}
 
 
 def _trial(setup: StudySetup, asked: optuna.trial.Trial) -> Trial:

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import torch
 
 from mixopt import seeds
 from mixopt.corpus.store import TokenStore
-from mixopt.proxy import route
+from mixopt.errors import DeviceError
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.recipes.digest import digest
 from mixopt.schedule.space import Space
 from mixopt.study.ledger import Ledger
 from mixopt.study.recipe import StudyRecipe, StudySettings
 from mixopt.study.trial import Trial, seeds_of
-from mixopt.training.lane import Examination, LaneJob, Member, legs_of_member
+from mixopt.training.examiner import Examination
+from mixopt.training.lane import LaneJob, arithmetic, plan_of
+from mixopt.training.states import FOLDER, StateSettings
+from mixopt.training.tree import Member, grow, share_out
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+def find_device(name: DeviceName) -> str:
+    """Return the device that lanes are trained on: by default a GPU where there is one.
+
+    Raises:
+        DeviceError: a GPU is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        what = "no CUDA device"
+        raise DeviceError(
+            what,
+            why="PyTorch finds none on this machine.",
+            remedy="Use --device cpu, or a PyTorch that was built for this GPU.",
+        )
+    return "cpu" if name == "cpu" or not available else "cuda"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +53,7 @@ class StudySetup:
     store: TokenStore
     folder: Path
     storage: str  # Optuna storage URL
+    device: str = "cpu"  # that lanes are trained on
 
     @property
     def settings(self) -> StudySettings:
@@ -40,7 +67,7 @@ class StudySetup:
 
     def identity(self) -> dict[str, str]:
         """Return the hashes of all that decides the numbers; the number of trials may grow."""
-        open_ended = {"trials", "confirm_seeds", "also", "lane"}
+        open_ended = {"trials", "confirm_seeds", "also", "lane", "states"}
         settings = self.recipe.study.model_dump(exclude=open_ended)
         return {
             "schedule recipe": digest(self.recipe.model_dump(exclude={"study", "description"})),
@@ -48,31 +75,34 @@ class StudySetup:
             "proxy": self.proxy.content_hash,
             "catalog": self.space.inventory.content_hash,
             "corpus": self.store.content_hash,
-            "arithmetic": route.name(),
+            "arithmetic": arithmetic(self.proxy, self.store, self.device),
         }
 
     def key(self, *names: str | int) -> int:
         """Return a random key of this study."""
         return seeds.derive(self.settings.seed, "study", *names)
 
-    def jobs(self, trials: list[Trial]) -> list[LaneJob]:
-        """Return lanes for all seeds of some trials that are not in the ledger yet.
+    def jobs(self, trials: Sequence[Trial], workers: int = 1) -> list[LaneJob]:
+        """Return jobs for all seeds of some trials that are not in the ledger yet.
 
-        Members that can share a lane are those whose legs agree.
+        Members that begin alike are in one job, so that what they share is trained once; each of
+        at most `workers` jobs has about the same number of steps.
+
+        Args:
+            trials: of one phase.
+            workers: lanes that are trained side by side.
         """
         finished = self.ledger.finished()
-        groups: dict[object, list[Member]] = {}
-        for trial in trials:
-            for seed in self.seeds(trial):
-                if (trial.name, seed) not in finished:
-                    member = Member(trial=trial.name, seed=seed, schedule=trial.schedule)
-                    legs = legs_of_member(member, self.proxy, self.store)
-                    groups.setdefault((trial.phase, legs), []).append(member)
-        width = self.settings.lane
+        members = [
+            Member(trial=trial.name, seed=seed, schedule=trial.schedule)
+            for trial in trials
+            for seed in self.seeds(trial)
+            if (trial.name, seed) not in finished
+        ]
+        plans = [plan_of(member, self.proxy, self.store) for member in members]
+        parts = share_out(grow(members, plans, ""), workers)
         return [
-            self._job(tuple(group[first : first + width]), trials[0])
-            for group in groups.values()
-            for first in range(0, len(group), width)
+            self._job(tuple(m for root in part for m in root.members), trials[0]) for part in parts
         ]
 
     def seeds(self, trial: Trial) -> tuple[int, ...]:
@@ -96,5 +126,13 @@ class StudySetup:
                 levels=wanted.levels,
                 problems=wanted.problems,
                 held_out_sequences=wanted.held_out_sequences,
+            ),
+            width=None if self.settings.lane == "auto" else self.settings.lane,
+            device=self.device,
+            states=StateSettings(
+                folder=self.folder / FOLDER,
+                limit_bytes=round(self.settings.states.gigabytes * 1e9),
+                interval_seconds=self.settings.states.seconds,
+                keep_stages=self.settings.share > 1,
             ),
         )

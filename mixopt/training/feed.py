@@ -1,130 +1,96 @@
-"""The feed: batches of a lane, every member reading its own plan from the shared token store."""
+"""The feed: the rows of one stage of one plan, read in blocks from the shared token store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from mixopt.corpus.store import Batch as Rows
 from mixopt.corpus.store import TokenStore
-from mixopt.schedule.plan import Plan
-from mixopt.schedule.schedule import StageKind
+from mixopt.schedule.plan import Draw, Plan
 
-_BLOCK_STEPS = 32
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Leg:
-    """Consecutive stages of one kind, which a lane trains in one go.
-
-    Members of a lane may change from stage to stage at different steps of a leg; the leg's kind
-    and steps are the same for all.
-    """
-
-    kind: StageKind
-    stages: tuple[int, ...]  # positions in the schedule
-    name: str  # of the last stage
-    steps: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StackBatch:
-    """One step of a lane: ids [K, B, T+1]; for examples also answer masks and segments."""
-
-    tokens: Tensor
-    answers: Tensor | None
-    segments: Tensor | None
-
-
-def legs_of(plan: Plan) -> tuple[Leg, ...]:
-    """Return the legs of a plan; plans with equal legs can share a lane."""
-    groups: list[list[int]] = []
-    for position, part in enumerate(plan.stages):
-        if groups and plan.stages[groups[-1][-1]].stage.kind == part.stage.kind:
-            groups[-1].append(position)
-        else:
-            groups.append([position])
-    return tuple(
-        Leg(
-            kind=plan.stages[group[-1]].stage.kind,
-            stages=tuple(group),
-            name=plan.stages[group[-1]].stage.name,
-            steps=sum(plan.stages[position].steps for position in group),
-        )
-        for group in groups
-    )
+_PARTS = ("tokens", "answers", "segments")
+_ROWS_DRAWN = 1 << 14
+"""Rows whose numbers are found together: keyed permutations cost nearly the same for one as for many."""
+_TOKENS_READ = 1 << 17
+"""Tokens that are read together, and held in memory for every slot."""
 
 
 class Feed:
-    """Batches and learning rates of one leg, for members with plans of their own."""
+    """Rows and learning rates of one stage of one plan; a lane has one for every slot."""
 
-    def __init__(self, plans: Sequence[Plan], leg: Leg, store: TokenStore, context: int) -> None:
-        """Prepare to read; nothing is read before the first batch."""
-        self._plans = plans
-        self._leg = leg
-        self._store = store
-        self._context = context
-        self._first = -1
-        self._block: list[StackBatch] = []
+    def __init__(self, plan: Plan, stage: int, store: TokenStore, context: int) -> None:
+        """Prepare to read; nothing is read before the first step."""
+        self.steps = plan.stages[stage].steps
+        self.rates: NDArray[np.float64] = plan.rates(stage, np.arange(self.steps))
+        """Multiples of the base learning rate, [steps]."""
+        self._plan, self._stage = plan, stage
+        self._store, self._context = store, context
+        self._drawn, self._read = range(0), range(0)  # steps that are held
+        self._numbers: Draw | None = None
+        self._arrays: dict[str, NDArray[Any]] = {}  # [steps, B, T+1]
 
-    def batch(self, step: int) -> StackBatch:
-        """Return the batch of a step of the leg; cheapest when steps are asked for in order."""
-        first = step - step % _BLOCK_STEPS
-        if first != self._first:
-            steps = np.arange(first, min(first + _BLOCK_STEPS, self._leg.steps))
-            members = [self._member(plan, steps) for plan in self._plans]
-            self._block = [_stacked(members, number) for number in range(len(steps))]
-            self._first = first
-        return self._block[step - first]
+    def rows(self, step: int) -> Rows:
+        """Return the rows [B, T+1] of a step; cheapest when steps are asked for in order."""
+        if step not in self._read:
+            self._read = self._block(step, _TOKENS_READ // self._context)
+            self._arrays = self._gather(self._draw(self._read))
+        inside = step - self._read.start
+        return Rows(**{name: part[inside] for name, part in self._arrays.items()})
 
-    def rates(self, step: int) -> NDArray[np.float64]:
-        """Return every member's multiple of the base learning rate at a step; [K]."""
-        found = []
-        for plan in self._plans:
-            stage, inside = self._locate(plan, np.array([step]))
-            found.append(plan.rates(int(stage[0]), inside)[0])
-        return np.array(found)
+    def _block(self, step: int, rows: int) -> range:
+        """Return the steps, about so many rows long, among which a step is."""
+        length = max(1, rows // self._plan.sequences)
+        first = step - step % length
+        return range(first, min(first + length, self.steps))
 
-    def _member(self, plan: Plan, steps: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-        """Return the rows of some steps of one member; arrays of shape [steps, B, T+1]."""
-        stage, inside = self._locate(plan, steps)
-        draws = [plan.draw(int(now), inside[stage == now]) for now in np.unique(stage)]
-        domains = np.concatenate([draw.domains for draw in draws])
-        sequences = np.concatenate([draw.sequences for draw in draws])
-        arrays: dict[str, NDArray[np.generic]] = {}
-        for index in np.unique(domains):
-            here = domains == index
-            source = self._store.domain(plan.domains[index], "train")
+    def _draw(self, steps: range) -> Draw:
+        """Return which rows stand at some steps; [steps, B]."""
+        held = self._numbers
+        if held is None or steps[0] not in self._drawn or steps[-1] not in self._drawn:
+            self._drawn = self._block(steps[0], _ROWS_DRAWN)
+            self._drawn = range(self._drawn.start, max(self._drawn.stop, steps.stop))
+            held = self._numbers = self._plan.draw(self._stage, np.array(self._drawn))
+        part = slice(steps.start - self._drawn.start, steps.stop - self._drawn.start)
+        return Draw(domains=held.domains[part], sequences=held.sequences[part])
+
+    def _gather(self, draw: Draw) -> dict[str, NDArray[Any]]:
+        """Read the rows of a draw, domain by domain."""
+        domains, sequences = draw.domains.ravel(), draw.sequences.ravel()
+        order = np.argsort(domains, kind="stable")
+        ends = np.cumsum(np.bincount(domains))
+        arrays: dict[str, NDArray[Any]] = {}
+        for index in np.unique(domains).tolist():
+            here = order[ends[index - 1] if index else 0 : ends[index]]
+            source = self._store.domain(self._plan.domains[index], "train")
             rows = source.gather(sequences[here], self._context)
-            for name in ("tokens", "answers", "segments"):
+            for name in _PARTS:
                 part = getattr(rows, name)
                 if part is not None:
-                    shape = (*domains.shape, self._context + 1)
-                    arrays.setdefault(name, np.zeros(shape, part.dtype))[here] = part
-        return arrays
-
-    def _locate(
-        self, plan: Plan, steps: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the stage, and the step inside it, of each step of the leg."""
-        lengths = np.array([plan.stages[position].steps for position in self._leg.stages])
-        ends = np.cumsum(lengths)
-        number = np.searchsorted(ends, steps, side="right")
-        return np.array(self._leg.stages)[number], steps - (ends - lengths)[number]
+                    if name not in arrays:
+                        arrays[name] = np.zeros((domains.size, self._context + 1), part.dtype)
+                    arrays[name][here] = part
+        shape = (*draw.domains.shape, self._context + 1)
+        return {name: part.reshape(shape) for name, part in arrays.items()}
 
 
-def _stacked(members: Sequence[dict[str, NDArray[np.generic]]], number: int) -> StackBatch:
-    def together(name: str) -> Tensor | None:
-        if name not in members[0]:
-            return None
-        return torch.from_numpy(np.stack([member[name][number] for member in members]))
+def stack_rows(rows: Sequence[Rows | None]) -> Rows:
+    """Return the rows of all slots as arrays [K, B, T+1]; None is an idle slot and gets zeros.
 
-    tokens = together("tokens")
-    if tokens is None:
-        message = "a batch without tokens"
+    Raises:
+        ValueError: all slots are idle.
+    """
+    some = next((each for each in rows if each is not None), None)
+    if some is None:
+        message = "a batch without rows"
         raise ValueError(message)
-    return StackBatch(tokens=tokens, answers=together("answers"), segments=together("segments"))
+    parts: dict[str, Any] = {}
+    for name in _PARTS:
+        like = getattr(some, name)
+        if like is not None:
+            idle = np.zeros_like(like)
+            parts[name] = np.stack([idle if each is None else getattr(each, name) for each in rows])
+    return Rows(**parts)

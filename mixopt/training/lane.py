@@ -1,47 +1,30 @@
-"""A lane: members trained together from first to last stage and measured on the way."""
+"""A lane: takes members through their stage tree, as many at a time as it has slots."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from time import process_time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import monotonic, process_time
+from typing import TypeVar
 
-import torch
-
-from mixopt.catalog.documents import Split
+from mixopt.corpus.store import Batch as Rows
 from mixopt.corpus.store import TokenStore
-from mixopt.errors import StudyError
-from mixopt.evaluation.heldout import HeldOut, measure_held_out, read_held_out
-from mixopt.evaluation.measure import Measure
-from mixopt.evaluation.result import MemberResult
-from mixopt.evaluation.tasks import Suite, make_suite, measure_tasks
+from mixopt.errors import DeviceError
 from mixopt.proxy.config import ProxyRecipe
-from mixopt.proxy.model import Stack, padded_vocabulary
-from mixopt.proxy.muon import make_optimizer
+from mixopt.proxy.device_memory import release
+from mixopt.proxy.model import padded_vocabulary
+from mixopt.proxy.planner import LanePlan, is_out_of_memory, plan_lane
+from mixopt.recipes.digest import digest
 from mixopt.schedule.plan import Plan, make_plan
-from mixopt.schedule.schedule import Schedule
-from mixopt.training.feed import Feed, Leg, legs_of
-from mixopt.training.loop import train_leg
+from mixopt.training.examiner import Examination, Examiner
+from mixopt.training.feed import Feed
+from mixopt.training.runs import Activity, Reports, Run, Runs
+from mixopt.training.slots import Slots
+from mixopt.training.states import StateCache, StateSettings
+from mixopt.training.tree import Member, grow
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
-    """One proxy to train: a schedule and the seed of its weights, data pools and order."""
-
-    trial: str  # name of the trial
-    seed: int
-    schedule: Schedule
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Examination:
-    """What every proxy is measured on."""
-
-    split: Split  # `validation` while searching, `test` to confirm
-    levels: Mapping[str, int]  # difficulty of each task family; empty for none
-    problems: int  # per family
-    held_out_sequences: int  # per domain
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +35,9 @@ class LaneJob:
     store: TokenStore
     members: tuple[Member, ...]
     examination: Examination
+    width: int | None = None  # most members trained at once; None for what suits the device
+    device: str = "cpu"
+    states: StateSettings | None = None  # None to keep nothing on disk
 
 
 def plan_of(member: Member, proxy: ProxyRecipe, store: TokenStore) -> Plan:
@@ -69,97 +55,246 @@ def plan_of(member: Member, proxy: ProxyRecipe, store: TokenStore) -> Plan:
     )
 
 
-def legs_of_member(member: Member, proxy: ProxyRecipe, store: TokenStore) -> tuple[Leg, ...]:
-    """Return the legs that a member is trained through."""
-    return legs_of(plan_of(member, proxy, store))
+def arithmetic(proxy: ProxyRecipe, store: TokenStore, device: str) -> str:
+    """Return what decides how the numbers of a proxy are rounded on a device."""
+    plan = LanePlan(members=1, micro_sequences=proxy.training.sequences, bytes=0)
+    return _make_slots(proxy, store, device, plan).backend.fingerprint
 
 
-def train_lane(job: LaneJob, progress: Callable[[int], None]) -> list[MemberResult]:
-    """Train and measure all members of a lane; a member never depends on its neighbours.
+def train_lane(job: LaneJob, reports: Reports) -> None:
+    """Train and measure all members of a lane; what a member is never depends on the others.
 
-    Args:
-        job: what to train; the members' legs must agree.
-        progress: called with member-steps done since the last call.
+    Members that begin alike are trained together until they part. States that others can use and,
+    now and then, all that is in training are kept on disk, so that the same job goes on where it
+    was killed.
 
     Raises:
-        StudyError: the members' legs differ.
         SupplyError: a schedule cannot be run with this catalog and proxy.
     """
-    started = process_time()
-    plans = [plan_of(member, job.proxy, job.store) for member in job.members]
-    legs = legs_of(plans[0])
-    if any(legs_of(plan) != legs for plan in plans):
-        message = "members of one lane must have the same stage kinds and steps"
-        raise StudyError(message)
-    stack = Stack.initialize(
+    if job.members:
+        _Lane(job, reports).run()
+
+
+class _Lane:
+    """Slots that are filled from what waits, kind by kind, until nothing is left."""
+
+    def __init__(self, job: LaneJob, reports: Reports) -> None:
+        training = job.proxy.training
+        plans = [plan_of(member, job.proxy, job.store) for member in job.members]
+        self._job = job
+        self._plan = _make_plan(job)
+        self._slots = self._make_slots(self._plan)
+        self._examiner = Examiner(job.examination, job.store, training.context)
+        self._runs = Runs(
+            roots=grow(job.members, plans, self._ground()),
+            reports=reports,
+            cache=StateCache(job.states) if job.states else None,
+            step_tokens=training.step_tokens,
+            scheduled={
+                member: sum(part.steps for part in plan.stages) * training.step_tokens
+                for member, plan in zip(job.members, plans, strict=True)
+            },
+        )
+        self._running: dict[int, Run] = {}
+        self._waiting: list[Run] = []
+        self._activity = Activity(kind="lm")
+        self._next_save = monotonic() + (job.states.interval_seconds if job.states else 0.0)
+        self._last_charge = process_time()
+
+    def run(self) -> None:
+        """Activity until every member is reported."""
+        self._waiting = self._runs.open(self._slots.initial)
+        while self._waiting or self._running:
+            self._fill()
+            if self._activity.examined is None:
+                self._advance()
+            else:
+                self._examine(self._activity.examined)
+            self._save_when_due()
+        self._runs.tidy()
+
+    def _fill(self) -> None:
+        """Give free slots to what waits for the present work, the longest way first.
+
+        A lane does one kind of work at a time, that which fills it best. What runs is put aside
+        when enough members wait to be examined, or when it leaves slots idle that others need.
+        """
+        waiting = Counter(run.activity for run in self._waiting)
+        width = self._plan.members
+        idle = len(self._running) < width and not waiting[self._activity]
+        full = [each for each in waiting if waiting[each] >= width and each != self._activity]
+        if self._running and any(idle or each.examined for each in full):
+            self._put_aside()
+            waiting = Counter(run.activity for run in self._waiting)
+        if not self._running:
+            self._activity = max(waiting, key=lambda each: (min(waiting[each], width), _rank(each)))
+        self._fit(min(width, len(self._running) + waiting[self._activity]))
+        ready = [run for run in self._waiting if run.activity == self._activity]
+        ready.sort(key=lambda run: -run.remaining)
+        free = [slot for slot in range(self._slots.width) if slot not in self._running]
+        for slot, run in zip(free, ready, strict=False):
+            self._waiting.remove(run)
+            self._load(slot, run)
+
+    def _fit(self, wanted: int) -> None:
+        """Have as many slots as are used, where the width of a lane makes no difference.
+
+        On a CPU a member's numbers do not depend on it, and a slot costs time, used or not. A GPU
+        rounds differently at another width and takes as long for few members as for many.
+        """
+        width = self._slots.width
+        if self._job.device == "cpu" and (wanted > width or (not self._running and wanted < width)):
+            self._put_aside()
+            self._slots = self._make_slots(replace(self._plan, members=wanted))
+
+    def _load(self, slot: int, run: Run) -> None:
+        assert run.state is not None
+        self._slots.load(slot, run.state)
+        self._running[slot] = run
+        if not run.is_complete:
+            context = self._job.proxy.training.context
+            run.feed = run.feed or Feed(run.node.plan, run.node.stage, self._job.store, context)
+            run.state = None  # it moves on in the slot
+
+    def _vacate(self, slot: int) -> None:
+        del self._running[slot]
+        self._slots.clear(slot)
+
+    def _put_aside(self) -> None:
+        """Let everything that runs wait, as far as it is."""
+        for slot, run in list(self._running.items()):
+            run.state = run.state or self._slots.take(slot)
+            self._waiting.append(run)
+            self._vacate(slot)
+
+    def _advance(self) -> None:
+        """Take one step with everything that runs."""
+        training, kind = self._job.proxy.training, self._activity.kind
+        rows = [self._rows(slot) for slot in range(self._slots.width)]
+        losses = self._attempt(lambda: self._slots.gradients(kind, rows))
+        if losses is None:
+            return
+        base = training.learning_rate if kind == "lm" else training.sft_learning_rate
+        rates = {slot: run.rate * base for slot, run in self._running.items()}
+        norms = self._slots.update(rates)
+        self._spend()
+        for slot, run in list(self._running.items()):
+            leg_step = run.node.leg_steps + run.step
+            if self._slots.has_diverged(losses[slot], norms[slot], leg_step):
+                self._runs.diverge(run)
+                self._vacate(slot)
+                continue
+            self._runs.advance(run)
+            if run.is_complete:
+                self._complete(slot, run)
+
+    def _rows(self, slot: int) -> Rows | None:
+        run = self._running.get(slot)
+        return run.feed.rows(run.step) if run is not None and run.feed is not None else None
+
+    def _complete(self, slot: int, run: Run) -> None:
+        """Take a run that has done its steps out: to be examined, or to go on as its children."""
+        state = self._slots.take(slot)
+        self._vacate(slot)
+        run.feed = None
+        run.state = state.fresh() if run.node.ends_leg else state
+        self._waiting += [run] if run.node.ends_leg else self._runs.end(run)
+
+    def _examine(self, stage: str) -> None:
+        kind = self._activity.kind
+        found = self._attempt(lambda: self._examiner.measure(self._slots.backend, kind, stage))
+        if found is None:
+            return
+        self._spend()
+        for slot, run in list(self._running.items()):
+            self._vacate(slot)
+            run.measures += tuple(found[slot])
+            run.saved_step = None
+            self._waiting += self._runs.end(run)
+
+    def _spend(self) -> None:
+        """Charge what runs with the processor time since the last charge."""
+        now = process_time()
+        self._runs.spend(self._running.values(), now - self._last_charge)
+        self._last_charge = now
+
+    def _save_when_due(self) -> None:
+        settings, began = self._job.states, monotonic()
+        if settings is None or began < self._next_save:
+            return
+        running = [
+            (run, run.state or self._slots.take(slot)) for slot, run in self._running.items()
+        ]
+        waiting = [(run, run.state) for run in self._waiting if run.state is not None]
+        self._runs.save([*running, *waiting])
+        ended = monotonic()
+        pause = max(settings.interval_seconds, (ended - began) / settings.largest_share)
+        self._next_save = ended + pause
+
+    def _attempt(self, work: Callable[[], _Found]) -> _Found | None:
+        """Return what the work gives; where memory runs out, make the lane smaller and nothing else.
+
+        Neither gradients nor measures change a member, so all go on where they were.
+        """
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        self._shrink()  # outside of the handler: the error's frames hold what is to be freed
+        return None
+
+    def _shrink(self) -> None:
+        self._put_aside()
+        plan, job = self._plan.smaller(), self._job
+        if plan is None:
+            what = f"proxy '{job.proxy.name}' does not fit on {job.device}"
+            raise DeviceError(
+                what,
+                why="Memory ran out with one member and one sequence at a time.",
+                remedy="Free memory, choose a smaller proxy, or train on another device.",
+            )
+        self._plan = plan
+        del self._slots
+        release()
+        self._slots = self._make_slots(plan)
+
+    def _make_slots(self, plan: LanePlan) -> Slots:
+        return _make_slots(self._job.proxy, self._job.store, self._job.device, plan)
+
+    def _ground(self) -> str:
+        """Return the hash of what decides the numbers of all members alike."""
+        job = self._job
+        return digest(
+            [
+                job.proxy.content_hash,
+                job.store.content_hash,
+                job.store.inventory.content_hash,
+                self._slots.backend.fingerprint,
+                job.examination,
+            ]
+        )
+
+
+def _make_slots(proxy: ProxyRecipe, store: TokenStore, device: str, plan: LanePlan) -> Slots:
+    vocabulary = padded_vocabulary(store.tokenizer.size)
+    return Slots(proxy, vocabulary=vocabulary, plan=plan, device=device)
+
+
+def _make_plan(job: LaneJob) -> LanePlan:
+    members = len(job.members)
+    if job.width is not None:
+        width = min(job.width, members)
+        return LanePlan(members=width, micro_sequences=job.proxy.training.sequences, bytes=0)
+    return plan_lane(
         job.proxy,
         vocabulary=padded_vocabulary(job.store.tokenizer.size),
-        seeds=[member.seed for member in job.members],
+        device=job.device,
+        waiting=members,
+        trial=job.device != "cpu",  # a lane that runs out of memory gets smaller all the same
     )
-    held_out, suite = _examination(job)
-    measures: list[list[Measure]] = [[] for _ in job.members]
-    diverged: dict[int, int] = {}
-    for leg in legs:
-        diverged = _train(stack, plans, leg, job, progress) | diverged  # the first step stays
-        for slot, new in enumerate(_measure(stack, held_out, suite, leg)):
-            # What is left of a diverged member can look good: it prefers no wrong answer either.
-            measures[slot].extend([] if slot in diverged else new)
-    seconds = (process_time() - started) / len(job.members)
-    return [
-        MemberResult(
-            trial=member.trial,
-            seed=member.seed,
-            measures=tuple(each for each in measures[slot] if math.isfinite(each.value)),
-            diverged_at=diverged.get(slot),
-            cpu_seconds=seconds,
-            tokens=sum(leg.steps for leg in legs) * job.proxy.training.step_tokens,
-        )
-        for slot, member in enumerate(job.members)
-    ]
 
 
-def _train(
-    stack: Stack,
-    plans: list[Plan],
-    leg: Leg,
-    job: LaneJob,
-    progress: Callable[[int], None],
-) -> dict[int, int]:
-    training = job.proxy.training
-    rate = training.learning_rate if leg.kind == "lm" else training.sft_learning_rate
-    report = train_leg(
-        stack,
-        make_optimizer(stack),
-        Feed(plans, leg, job.store, training.context),
-        leg,
-        base_rate=rate,
-        progress=lambda steps: progress(steps * len(plans)),
-    )
-    return report.diverged
-
-
-def _measure(stack: Stack, held_out: HeldOut, suite: Suite | None, leg: Leg) -> list[list[Measure]]:
-    """Measure text after every leg, and task problems once a leg has taught how to answer."""
-    with torch.no_grad():
-        found = measure_held_out(stack, held_out, leg.name)
-        if suite is not None and leg.kind == "sft":
-            answered = measure_tasks(stack, suite, leg.name)
-            found = [[*text, *tasks] for text, tasks in zip(found, answered, strict=True)]
-    return found
-
-
-def _examination(job: LaneJob) -> tuple[HeldOut, Suite | None]:
-    wanted = job.examination
-    held_out = read_held_out(
-        job.store,
-        job.store.inventory.names("text"),
-        wanted.split,
-        sequences=wanted.held_out_sequences,
-        context=job.proxy.training.context,
-    )
-    if not wanted.levels:
-        return held_out, None
-    suite = make_suite(
-        wanted.levels, wanted.split, problems=wanted.problems, tokenizer=job.store.tokenizer
-    )
-    return held_out, suite
+def _rank(work: Activity) -> int:
+    """Return which work comes first among equals: what ends members, and needs no state kept."""
+    return 2 * (work.kind == "sft") + (work.examined is not None)

@@ -15,6 +15,7 @@ from tiny import make_setup
 
 from mixopt.corpus.store import TokenStore
 from mixopt.schedule.mixture import BASELINES
+from mixopt.schedule.space import Space
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.recipe import SamplerName
 
@@ -76,6 +77,27 @@ def test_a_trial_that_was_half_chosen_is_chosen_as_in_an_undisturbed_study(
     assert len(first.trained) == 8
     search(setup)
     assert setup.ledger.records() == undisturbed(sampler)
+
+
+@each_sampler
+def test_trials_in_a_row_begin_alike_where_they_are_asked_to(
+    tiny_store: TokenStore, quick_path: Path, sampler: str
+) -> None:
+    settings = {**_SETTINGS, "sampler": sampler, "share": 2, "batch": 4, "trials": 16}
+    setup = make_setup(tiny_store, quick_path, **settings)
+    search(setup)
+    records = setup.ledger.records()
+    starts = [_beginning(record, setup.space) for record in records]
+    assert len({record.schedule_digest for record in records[3:]}) == 13
+    groups = [3, 5, 8, 10, 12, 14] if sampler == "law" else [3, 5, 7, 9, 11, 13]
+    for first in groups:
+        assert starts[first] == pytest.approx(starts[first + 1])
+    assert len({tuple(starts[first].values()) for first in groups}) == len(groups)
+
+
+def _beginning(record: TrialRecord, space: Space) -> dict[str, float]:
+    point: dict[str, float] = json.loads(record.point)
+    return {name: round(point[name], 9) for name in sorted(space.prefix_coordinates())}
 
 
 @pytest.mark.parametrize("sampler", ["law", "tpe"])

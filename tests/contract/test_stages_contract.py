@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from tiny import CONTEXT, PROXY, schedule_at
 
 from mixopt.corpus.store import TokenStore
+from mixopt.proxy.backends.backend import Batch
+from mixopt.proxy.backends.choose import make_backend
+from mixopt.proxy.backends.reference import ReferenceBackend
 from mixopt.proxy.model import Stack
-from mixopt.proxy.optimizer import AdamW
+from mixopt.proxy.planner import LanePlan
 from mixopt.schedule.schedule import StageKind
-from mixopt.training.feed import Feed, StackBatch, legs_of
-from mixopt.training.lane import Member, plan_of
-from mixopt.training.loop import LOSSES, train_leg
+from mixopt.training.feed import Feed, stack_rows
+from mixopt.training.lane import plan_of
+from mixopt.training.slots import Slots
+from mixopt.training.stages.table import BATCHES
+from mixopt.training.tree import Member
 
-each_kind = pytest.mark.parametrize("kind", list(LOSSES))
+each_kind = pytest.mark.parametrize("kind", list(BATCHES))
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def _batch(store: TokenStore, kind: StageKind, seeds: list[int]) -> StackBatch:
-    return _feed(store, kind, seeds).batch(0)
-
-
-def _feed(store: TokenStore, kind: StageKind, seeds: list[int]) -> Feed:
+def _feeds(store: TokenStore, kind: StageKind, seeds: Sequence[int]) -> list[Feed]:
     schedule = schedule_at(store)
+    stage = next(n for n, each in enumerate(schedule.stages) if each.kind == kind)
     plans = [plan_of(Member(trial="t", seed=s, schedule=schedule), PROXY, store) for s in seeds]
-    leg = next(leg for leg in legs_of(plans[0]) if leg.kind == kind)
-    return Feed(plans, leg, store, CONTEXT)
+    return [Feed(plan, stage, store, CONTEXT) for plan in plans]
 
 
-def _stack(seeds: list[int]) -> Stack:
+def _batch(store: TokenStore, kind: StageKind, seeds: Sequence[int]) -> Batch:
+    return BATCHES[kind](stack_rows([feed.rows(0) for feed in _feeds(store, kind, seeds)]))
+
+
+def _stack(seeds: Sequence[int]) -> Stack:
     return Stack.initialize(PROXY, vocabulary=264, seeds=seeds)
 
 
@@ -38,18 +45,24 @@ def _stack(seeds: list[int]) -> Stack:
 def test_loss_is_finite_and_near_chance_at_the_start(
     tiny_store: TokenStore, kind: StageKind
 ) -> None:
-    losses = LOSSES[kind](_stack([1, 2, 3]), _batch(tiny_store, kind, [1, 2, 3]))
+    seeds = [1, 2, 3]
+    losses = make_backend(_stack(seeds)).train(_batch(tiny_store, kind, seeds), range(3))
     assert losses.shape == (3,)
-    np.testing.assert_allclose(losses.detach().numpy(), np.log(264), rtol=0.3)
+    np.testing.assert_allclose(losses.numpy(), np.log(264), rtol=0.3)
+
+
+@each_kind
+def test_weights_of_a_member_sum_to_one(tiny_store: TokenStore, kind: StageKind) -> None:
+    batch = _batch(tiny_store, kind, [1, 2])
+    if batch.weights is not None:
+        torch.testing.assert_close(batch.weights.sum(dim=(1, 2)), torch.ones(2))
 
 
 @each_kind
 def test_a_members_loss_and_gradient_are_its_own(tiny_store: TokenStore, kind: StageKind) -> None:
     both, alone = _stack([1, 2]), _stack([2])
-    together = LOSSES[kind](both, _batch(tiny_store, kind, [1, 2]))
-    single = LOSSES[kind](alone, _batch(tiny_store, kind, [2]))
-    together.sum().backward()  # type: ignore[no-untyped-call]
-    single.sum().backward()  # type: ignore[no-untyped-call]
+    together = make_backend(both).train(_batch(tiny_store, kind, [1, 2]), [0, 1])
+    single = make_backend(alone).train(_batch(tiny_store, kind, [2]), [0])
     assert torch.equal(together[1:], single)
     assert torch.equal(both.gradients[1], alone.gradients[0])
     assert bool(alone.gradients.any())
@@ -58,39 +71,41 @@ def test_a_members_loss_and_gradient_are_its_own(tiny_store: TokenStore, kind: S
 @each_kind
 def test_the_gradient_is_that_of_the_loss(tiny_store: TokenStore, kind: StageKind) -> None:
     stack, batch = _stack([1]), _batch(tiny_store, kind, [1])
-    LOSSES[kind](stack, batch).sum().backward()  # type: ignore[no-untyped-call]
+    ReferenceBackend(stack).train(batch, [0])
     direction = stack.gradients / stack.gradients.norm()
     step = 1e-2
     values = []
     for sign in (1, -1):
         moved = Stack(PROXY, vocabulary=264, parameters=stack.parameters + sign * step * direction)
-        values.append(LOSSES[kind](moved, batch).item())
+        values.append(ReferenceBackend(moved).train(batch, [0]).item())
     assert (values[0] - values[1]) / (2 * step) == pytest.approx(
         stack.gradients.norm().item(), rel=0.02
     )
 
 
+def _slots() -> Slots:
+    plan = LanePlan(members=2, micro_sequences=2, bytes=0)
+    slots = Slots(PROXY, vocabulary=264, plan=plan, device="cpu")
+    for slot in range(2):
+        slots.load(slot, slots.initial(slot + 1))
+    return slots
+
+
 @each_kind
-def test_a_leg_lowers_the_loss_and_reports_every_step(
-    tiny_store: TokenStore, kind: StageKind
-) -> None:
-    stack, feed = _stack([1, 2]), _feed(tiny_store, kind, [1, 2])
-    done: list[int] = []
-    plan = plan_of(Member(trial="t", seed=1, schedule=schedule_at(tiny_store)), PROXY, tiny_store)
-    leg = next(leg for leg in legs_of(plan) if leg.kind == kind)
-    report = train_leg(stack, AdamW(stack), feed, leg, base_rate=3e-2, progress=done.append)
-    losses = np.array(report.losses)
-    assert losses.shape == (leg.steps, 2)
-    assert (losses[-1] < losses[0]).all()
-    assert done == [1] * leg.steps
-    assert report.diverged == {}
+def test_a_stage_lowers_the_loss(tiny_store: TokenStore, kind: StageKind) -> None:
+    slots, feeds = _slots(), _feeds(tiny_store, kind, [1, 2])
+    losses = []
+    for step in range(feeds[0].steps):
+        losses.append(slots.gradients(kind, [feed.rows(step) for feed in feeds]))
+        slots.update({0: 3e-2, 1: 3e-2})
+    assert (np.array(losses[-1]) < losses[0]).all()
 
 
 @each_kind
 def test_a_rate_of_zero_changes_nothing(tiny_store: TokenStore, kind: StageKind) -> None:
-    stack, feed = _stack([1]), _feed(tiny_store, kind, [1])
-    before = stack.parameters.clone()
-    plan = plan_of(Member(trial="t", seed=1, schedule=schedule_at(tiny_store)), PROXY, tiny_store)
-    leg = next(leg for leg in legs_of(plan) if leg.kind == kind)
-    train_leg(stack, AdamW(stack), feed, leg, base_rate=0.0, progress=lambda _: None)
-    assert torch.equal(stack.parameters, before)
+    slots, feeds = _slots(), _feeds(tiny_store, kind, [1, 2])
+    before = slots.stack.parameters.clone()
+    slots.gradients(kind, [feed.rows(0) for feed in feeds])
+    slots.update({0: 0.0, 1: 3e-2})
+    assert torch.equal(slots.stack.parameters[0], before[0])
+    assert not torch.equal(slots.stack.parameters[1], before[1])

@@ -26,6 +26,7 @@ from mixopt.study.recommendation import Recommendation, read_recommendation
 from mixopt.study.search import run_search
 from mixopt.study.setup import StudySetup
 from mixopt.surrogate.laws.table import LAWS
+from mixopt.training.states import FOLDER
 
 _OBJECTIVE = "late/bits_per_byte/drills"
 _SETTINGS: dict[str, object] = {
@@ -116,6 +117,25 @@ def test_the_same_command_again_gives_the_same_and_trains_nothing(studied: Studi
     assert steps == []
 
 
+def test_a_study_that_shares_beginnings_trains_less_and_gives_the_same(
+    tiny_store: TokenStore, quick_folders: Callable[[], Path], one_thread: None
+) -> None:
+    """Proxies of a shared stage come from the cache, in whatever batch it was trained."""
+    assert one_thread is None
+    records = []
+    for batch in (5, 1):
+        settings = {"trials": 5, "seeds": 1, "design": 5, "batch": batch, "share": 2}
+        setup = make_setup(tiny_store, quick_folders(), **settings)
+        run_search(setup, InlineEngine(), lambda _steps: None)
+        records.append([_timeless(record) for record in setup.ledger.records()])
+    assert records[0] == records[1]
+    prefixes = [record.prefixes for record in records[0]]
+    assert prefixes[3] == prefixes[4]
+    assert prefixes[3] not in prefixes[:3]
+    scheduled = sum(record.tokens for record in records[0])
+    assert sum(record.trained_tokens for record in records[0]) < scheduled
+
+
 _PROGRAM = """
 import sys
 from pathlib import Path
@@ -124,7 +144,8 @@ from mixopt.study.engines.local import LocalEngine
 from mixopt.study.search import run_search
 
 if __name__ == "__main__":
-    setup = make_setup(reopen(Path(sys.argv[1])), Path(sys.argv[2]), trials=5)
+    states = {"seconds": 0.0}
+    setup = make_setup(reopen(Path(sys.argv[1])), Path(sys.argv[2]), trials=5, states=states)
     with LocalEngine(1) as engine:
         run_search(setup, engine, lambda steps: steps and print(steps, flush=True))
         print("idle", flush=True)
@@ -153,6 +174,7 @@ def test_a_study_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     assert [_timeless(record) for record in killed.ledger.records()] == [
         _timeless(record) for record in calm.ledger.records()
     ]
+    assert not any((quick_path / "killed" / FOLDER / "running").iterdir())
 
 
 def _kill_after(command: list[str], reports: int | None) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
-from multiprocessing.queues import Queue
-from queue import Empty
+from multiprocessing.queues import SimpleQueue
 from threading import Thread
 from time import monotonic
 from types import TracebackType
@@ -20,13 +19,15 @@ import torch
 from mixopt.errors import StudyError
 from mixopt.evaluation.result import MemberResult
 from mixopt.proxy.memory import keep_freed_memory
-from mixopt.study.engines.engine import OnProgress, OnResults
 from mixopt.training.lane import LaneJob, train_lane
+from mixopt.training.runs import OnProgress, OnResults, Reports
 
 _POLL_SECONDS = 0.2
 _REPORT_SECONDS = 0.5
 
-_progress_queue: Queue[int] | None = None  # of a worker process, set once when it starts
+_News = int | list[MemberResult]  # member-steps done, or members that ended
+
+_news_queue: SimpleQueue[_News] | None = None  # of a worker process, set once when it starts
 
 
 def processors() -> int:
@@ -45,12 +46,12 @@ class LocalEngine:
         """
         self.workers = workers or processors()
         self._pool: ProcessPoolExecutor | None = None
-        self._queue: Queue[int] | None = None
+        self._queue: SimpleQueue[_News] | None = None
 
     def __enter__(self) -> Self:
         """Make the pool of processes."""
         spawn = get_context("spawn")
-        self._queue = spawn.Queue()
+        self._queue = spawn.SimpleQueue()
         self._pool = ProcessPoolExecutor(
             self.workers, mp_context=spawn, initializer=_start_worker, initargs=(self._queue,)
         )
@@ -80,29 +81,29 @@ class LocalEngine:
         if self._pool is None:
             message = "the engine has not been entered"
             raise ValueError(message)
-        waiting: set[Future[list[MemberResult]]] = {
-            self._pool.submit(_train_in_worker, job) for job in jobs
-        }
+        waiting = {self._pool.submit(_train_in_worker, job) for job in jobs}
         while waiting:
             done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            on_progress(self._drain())
-            # Lanes that ended well come first: a failure beside them must not lose them.
-            for future in sorted(done, key=lambda each: each.exception() is not None):
-                on_results(_result(future))
-        on_progress(self._drain())
+            # What a lane had to say is in the queue before the lane ends; it comes before failures.
+            self._hear(on_results, on_progress)
+            for future in done:
+                _check(future)
 
-    def _drain(self) -> int:
+    def _hear(self, on_results: OnResults, on_progress: OnProgress) -> None:
         steps = 0
-        while self._queue is not None:
-            try:
-                steps += self._queue.get_nowait()
-            except Empty:
-                break
-        return steps
+        while self._queue is not None and not self._queue.empty():
+            news = self._queue.get()
+            if isinstance(news, int):
+                steps += news
+            else:
+                on_results(news)
+        on_progress(steps)
 
 
 class InlineEngine:
     """Trains lanes one after the other in this process."""
+
+    workers = 1
 
     def __enter__(self) -> Self:
         """Do nothing: there is nothing to start."""
@@ -119,12 +120,12 @@ class InlineEngine:
     def run(self, jobs: Sequence[LaneJob], on_results: OnResults, on_progress: OnProgress) -> None:
         """Train all jobs; see `Engine.run`."""
         for job in jobs:
-            on_results(train_lane(job, on_progress))
+            train_lane(job, Reports(progress=on_progress, results=on_results))
 
 
-def _result(future: Future[list[MemberResult]]) -> list[MemberResult]:
+def _check(future: Future[None]) -> None:
     try:
-        return future.result()
+        future.result()
     except BrokenProcessPool as error:
         what = "a worker process died"
         raise StudyError(
@@ -135,9 +136,9 @@ def _result(future: Future[list[MemberResult]]) -> list[MemberResult]:
         ) from error
 
 
-def _start_worker(queue: Queue[int]) -> None:
-    global _progress_queue  # noqa: PLW0603 - the only way a pool hands its workers a queue
-    _progress_queue = queue
+def _start_worker(queue: SimpleQueue[_News]) -> None:
+    global _news_queue  # noqa: PLW0603 - the only way a pool hands its workers a queue
+    _news_queue = queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -152,11 +153,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _train_in_worker(job: LaneJob) -> list[MemberResult]:
+def _train_in_worker(job: LaneJob) -> None:
     reporter = _Reporter()
-    results = train_lane(job, reporter.add)
+    train_lane(job, Reports(progress=reporter.add, results=_tell))
     reporter.flush()
-    return results
+
+
+def _tell(news: _News) -> None:
+    if _news_queue is not None:
+        _news_queue.put(news)
 
 
 class _Reporter:
@@ -172,7 +177,7 @@ class _Reporter:
             self.flush()
 
     def flush(self) -> None:
-        if _progress_queue is not None and self._steps:
-            _progress_queue.put(self._steps)
+        if self._steps:
+            _tell(self._steps)
         self._steps = 0
         self._last = monotonic()

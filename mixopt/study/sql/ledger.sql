@@ -8,7 +8,13 @@ select unnest($trial::varchar[]), unnest($stage::varchar[]), unnest($stage_numbe
        unnest($stage_tokens::bigint[]);
 
 -- name: insert_run
-insert into runs values ($trial, $seed, $diverged_at, $cpu_seconds, $tokens);
+insert into runs (trial, seed, diverged_at, cpu_seconds, tokens, prefix, stopped_after)
+values ($trial, $seed, $diverged_at, $cpu_seconds, $tokens, $prefix, $stopped_after);
+
+-- name: insert_nodes
+insert into nodes
+select unnest($trial::varchar[]), unnest($seed::bigint[]), unnest($number::integer[]),
+       unnest($node::varchar[]), unnest($tokens::bigint[]);
 
 -- name: insert_measures
 insert into measures
@@ -31,7 +37,10 @@ from trials
 order by phase desc, number, trial;
 
 -- name: list_runs
-select trial, seed, diverged_at, cpu_seconds, tokens from runs order by trial, seed;
+select runs.trial, runs.seed, diverged_at, cpu_seconds, tokens, prefix,
+       coalesce(trained_tokens, 0) as trained_tokens
+from runs left join trained on trained.trial = runs.trial and trained.seed = runs.seed
+order by runs.trial, runs.seed;
 
 -- name: list_measures
 select trial, seed, stage || '/' || measure || '/' || subject as key, value, standard_error

@@ -1,1 +1,1 @@
-"""What each kind of stage minimizes; one file per kind."""
+"""What each kind of stage minimizes, as weights of token losses; one file per kind."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
 
-from mixopt.proxy.losses import mean_loss, token_losses
-from mixopt.proxy.model import Stack
-from mixopt.training.feed import StackBatch
+from mixopt.corpus.store import Batch as Rows
+from mixopt.proxy.backends.backend import Batch
 
 
-def loss(stack: Stack, batch: StackBatch) -> Tensor:
-    """Return the mean cross-entropy of each member, nats per token; [K]."""
-    logits = stack.forward(batch.tokens[..., :-1])
-    return mean_loss(token_losses(logits, batch.tokens[..., 1:]))
+def batch(rows: Rows) -> Batch:
+    """Return the step that minimizes the mean cross-entropy of rows [K, B, T+1], per member."""
+    return Batch(tokens=torch.from_numpy(rows.tokens))

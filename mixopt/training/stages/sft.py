@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
 
-from mixopt.proxy.losses import mean_loss, token_losses
-from mixopt.proxy.model import Stack
-from mixopt.training.feed import StackBatch
+from mixopt.corpus.store import Batch as Rows
+from mixopt.proxy.backends.backend import Batch
 
 
-def loss(stack: Stack, batch: StackBatch) -> Tensor:
-    """Return the mean cross-entropy of each member over answer tokens, nats per token; [K].
+def batch(rows: Rows) -> Batch:
+    """Return the step that minimizes the mean cross-entropy over answer tokens, per member.
+
+    A member without any answer in its rows has weights of zero, and so a gradient of zero.
+
+    Args:
+        rows: [K, B, T+1], with answers and segments.
 
     Raises:
-        ValueError: the batch carries no answer mask or no segments.
+        ValueError: the rows carry no answer mask or no segments.
     """
-    if batch.answers is None or batch.segments is None:
-        message = "fine-tuning needs conversations: the batch has no answers or segments"
+    if rows.answers is None or rows.segments is None:
+        message = "fine-tuning needs conversations: the rows have no answers or segments"
         raise ValueError(message)
-    logits = stack.forward(batch.tokens[..., :-1], batch.segments[..., :-1])
-    return mean_loss(token_losses(logits, batch.tokens[..., 1:]), batch.answers[..., 1:])
+    answers = torch.from_numpy(rows.answers)[..., 1:].float()
+    counts = answers.sum(dim=(1, 2), keepdim=True).clamp_min(1.0)
+    return Batch(
+        tokens=torch.from_numpy(rows.tokens),
+        weights=answers / counts,
+        segments=torch.from_numpy(rows.segments),
+    )

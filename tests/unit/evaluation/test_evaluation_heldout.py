@@ -10,6 +10,7 @@ from tiny import CONTEXT, PROXY, TEXT_DOMAINS
 from mixopt.corpus.store import TokenStore
 from mixopt.evaluation.heldout import HeldOut, measure_held_out, read_held_out
 from mixopt.evaluation.measure import Measure
+from mixopt.proxy.backends.choose import make_backend
 from mixopt.proxy.model import Stack
 
 
@@ -31,7 +32,7 @@ def _bits_by_hand(seed: int, row: torch.Tensor) -> float:
 
 def test_bits_per_byte_and_their_error_by_hand(tiny_store: TokenStore) -> None:
     held_out = read_held_out(tiny_store, ["prose"], "validation", sequences=20, context=CONTEXT)
-    found = _by_subject(measure_held_out(_stack(1, 2), held_out, "late")[1])["prose"]
+    found = _by_subject(measure_held_out(make_backend(_stack(1, 2)), held_out, "late")[1])["prose"]
     prose = tiny_store.domain("prose", "validation")
     ratio = prose.num_bytes / prose.num_tokens
     bits = np.array([_bits_by_hand(2, row) for row in held_out.tokens[0]]) / ratio
@@ -43,7 +44,7 @@ def test_bits_per_byte_and_their_error_by_hand(tiny_store: TokenStore) -> None:
 
 def test_the_mean_is_over_domains_and_so_is_its_error(tiny_store: TokenStore) -> None:
     held_out = read_held_out(tiny_store, TEXT_DOMAINS, "test", sequences=5, context=CONTEXT)
-    found = _by_subject(measure_held_out(_stack(3), held_out, "late")[0])
+    found = _by_subject(measure_held_out(make_backend(_stack(3)), held_out, "late")[0])
     parts = [found[name] for name in TEXT_DOMAINS]
     assert found["mean"].value == pytest.approx(np.mean([part.value for part in parts]))
     squares = sum(part.standard_error**2 for part in parts)
@@ -76,4 +77,4 @@ def test_a_domain_without_a_whole_sequence_is_left_out(tiny_store: TokenStore) -
 
 def test_nothing_held_out_is_no_measure_at_all() -> None:
     nothing = HeldOut(domains=(), tokens=(), bytes_per_token=())
-    assert measure_held_out(_stack(1, 2), nothing, "late") == [[], []]
+    assert measure_held_out(make_backend(_stack(1, 2)), nothing, "late") == [[], []]

@@ -14,6 +14,7 @@ from mixopt.corpus.tokenizer import ByteTokenizer
 from mixopt.evaluation import tasks
 from mixopt.evaluation.measure import Measure
 from mixopt.evaluation.tasks import Suite, make_suite, measure_tasks
+from mixopt.proxy.backends.choose import make_backend
 from mixopt.proxy.model import Stack
 from mixopt.tasks.sample import split_of
 
@@ -48,7 +49,7 @@ def _log_probability(stack: Stack, prompt: str, answer: str) -> float:
 def test_scores_of_one_problem_by_hand() -> None:
     suite = make_suite({"addition": 3}, "validation", problems=1, tokenizer=_BYTES)
     (problem,) = suite.problems
-    found = _by_key(measure_tasks(_stack(1, 2), suite, "sft")[0])
+    found = _by_key(measure_tasks(make_backend(_stack(1, 2)), suite, "sft")[0])
     prompt, right = render_prompt(problem.question), render_answer(problem.response)
     wrong = render_answer(problem.wrong_response)
     logs = [_log_probability(_stack(1), prompt, text) for text in (right, wrong)]
@@ -65,7 +66,7 @@ def test_scores_of_one_problem_by_hand() -> None:
 
 def test_a_family_is_the_mean_of_its_problems_with_their_error() -> None:
     suite, stack = _suite(), _stack(4)
-    found = _by_key(measure_tasks(stack, suite, "sft")[0])
+    found = _by_key(measure_tasks(make_backend(stack), suite, "sft")[0])
     scores: dict[str, list[float]] = {family: [] for family in LEVELS}
     for problem in suite.problems:
         text = render_answer(problem.response)
@@ -80,7 +81,7 @@ def test_a_family_is_the_mean_of_its_problems_with_their_error() -> None:
 
 
 def test_the_mean_is_over_families_and_so_is_its_error() -> None:
-    found = _by_key(measure_tasks(_stack(4), _suite(), "sft")[0])
+    found = _by_key(measure_tasks(make_backend(_stack(4)), _suite(), "sft")[0])
     parts = [found["margin", family] for family in LEVELS]
     assert found["margin", "mean"].value == pytest.approx(np.mean([p.value for p in parts]))
     error = math.hypot(*(part.standard_error for part in parts)) / 2
@@ -97,7 +98,9 @@ def test_accuracy_is_what_the_verifier_accepts(monkeypatch: pytest.MonkeyPatch) 
         return [[list(text.encode()) for text in member] for member in (right, mixed, wrong)]
 
     monkeypatch.setattr(tasks, "greedy", answers)
-    members = [_by_key(found) for found in measure_tasks(_stack(1, 2, 3), suite, "sft")]
+    members = [
+        _by_key(found) for found in measure_tasks(make_backend(_stack(1, 2, 3)), suite, "sft")
+    ]
     assert [found["accuracy", "mean"].value for found in members] == [1.0, 0.25, 0.0]
     assert members[1]["accuracy", "addition"].standard_error == pytest.approx(
         math.sqrt(0.25 * 0.75 / 7)
@@ -119,7 +122,7 @@ def test_samples_continue_the_prompts_and_know_only_the_tokenizers_ids(
         return [[[] for _ in prompts]]
 
     monkeypatch.setattr(tasks, "greedy", spy)
-    measure_tasks(_stack(1), suite, "sft")
+    measure_tasks(make_backend(_stack(1)), suite, "sft")
     longest = max(len(render_answer(problem.wrong_response)) for problem in suite.problems)
     assert seen["max_new_tokens"] > longest
     assert (seen["stop"], seen["vocabulary"]) == (256, 257)

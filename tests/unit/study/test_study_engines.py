@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from mixopt.errors import StudyError, SupplyError
 from mixopt.evaluation.result import MemberResult
 from mixopt.study.engines.engine import Engine
 from mixopt.study.engines.local import InlineEngine, LocalEngine
-from mixopt.training.lane import LaneJob, Member, train_lane
+from mixopt.training.lane import LaneJob, train_lane
+from mixopt.training.runs import Reports
+from mixopt.training.tree import Member
 
 
 class _Deadly:
@@ -62,7 +66,7 @@ def test_an_error_of_a_worker_arrives_whole(tiny_catalog: Path) -> None:
     store.inventory = replace(store.inventory, domains=(lacking, *others))
     job = _job(store, 0)
     with pytest.raises(SupplyError) as here:
-        train_lane(job, lambda _steps: None)
+        train_lane(job, Reports(progress=lambda _: None, results=lambda _: None))
     with pytest.raises(SupplyError) as there:
         _run(LocalEngine(1), [job])
     texts = [(error.value.what, error.value.why, error.value.remedy) for error in (here, there)]
@@ -76,24 +80,42 @@ def test_a_worker_that_dies_is_an_error_of_the_study(tiny_store: TokenStore) -> 
     assert "Finished trials are kept" in caught.value.remedy
 
 
-def test_what_ended_well_beside_a_failure_is_kept(tiny_store: TokenStore) -> None:
-    class Pool:
-        """Hands back lanes that have ended at once, the first of them badly."""
+def test_what_was_told_before_a_failure_is_kept(tiny_store: TokenStore) -> None:
+    engine, kept = LocalEngine(1), list[MemberResult]()
+    engine._queue = SimpleQueue(ctx=get_context("spawn"))
 
-        def submit(self, _function: object, job: LaneJob) -> Future[list[MemberResult]]:
-            future: Future[list[MemberResult]] = Future()
+    class Pool:
+        """Ends lanes at once: the first fails, the others had told their results before."""
+
+        def submit(self, _function: object, job: LaneJob) -> Future[None]:
+            future: Future[None] = Future()
             if job.members[0].seed == 0:
                 future.set_exception(StudyError("broken"))
             else:
-                future.set_result([made_up(each, drills_are_good) for each in job.members])
+                assert engine._queue is not None
+                engine._queue.put([made_up(each, drills_are_good) for each in job.members])
+                future.set_result(None)
             return future
 
-    engine, kept = LocalEngine(1), list[MemberResult]()
     engine._pool = Pool()  # type: ignore[assignment]
     jobs = [_job(tiny_store, seed) for seed in (0, 10, 20, 30)]
     with pytest.raises(StudyError, match="broken"):
         engine.run(jobs, kept.extend, lambda _steps: None)
     assert {result.trial for result in kept} == {"lane-10", "lane-20", "lane-30"}
+
+
+def test_results_arrive_as_members_end(tiny_store: TokenStore) -> None:
+    """Of two members in a lane of one slot the first is told before the second is trained."""
+    told: list[tuple[str, int]] = []
+    with InlineEngine() as engine:
+        engine.run(
+            [_job(tiny_store, 0, width=1)],
+            lambda results: told.append(("results", len(results))),
+            lambda steps: told.append(("steps", steps)),
+        )
+    assert [kind for kind, _ in told].count("results") == 2
+    assert told.index(("results", 1)) < len(told) - 1
+    assert sum(steps for kind, steps in told if kind == "steps") == 2 * 17
 
 
 def test_an_engine_has_to_be_entered(tiny_store: TokenStore) -> None:

@@ -8,12 +8,13 @@ from fake_engine import TASKS, TEXT, drills_are_good, made_up
 from tiny import schedule_at
 
 from mixopt.corpus.store import TokenStore
+from mixopt.database import migrate
 from mixopt.database.connection import Database
 from mixopt.errors import MixoptError, NotFoundError, StudyError
-from mixopt.evaluation.result import MemberResult
+from mixopt.evaluation.result import MemberResult, TrainedNode
 from mixopt.study.ledger import FILE, Ledger
 from mixopt.study.trial import Trial, confirm_trial, search_trial
-from mixopt.training.lane import Member
+from mixopt.training.tree import Member
 
 _IDENTITY = {"proxy": "aaa", "catalog": "bbb"}
 
@@ -107,6 +108,40 @@ def test_trials_are_noted_with_all_their_weights_or_not_at_all(
         ledger.add_trials(_trials(tiny_store))
     assert ledger.records() == []
     assert _count(ledger, "weights") == 0
+
+
+def _with_path(trial: Trial, seed: int, *nodes: tuple[str, int]) -> MemberResult:
+    path = tuple(TrainedNode(key=key, tokens=tokens) for key, tokens in nodes)
+    return replace(_result(trial, seed), path=path)
+
+
+def test_shared_stages_are_counted_for_the_first_run_alone(
+    tiny_store: TokenStore, quick_path: Path
+) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    ledger.add_results([_with_path(trials[1], 0, ("a", 60), ("c", 40))])
+    ledger.add_results([_with_path(trials[0], 0, ("a", 60), ("b", 40))])
+    ledger.add_results([_with_path(trials[0], 1, ("d", 60), ("e", 7))])
+    first, second, last = ledger.records()
+    assert [first.trained_tokens, second.trained_tokens, last.trained_tokens] == [167, 40, 0]
+    assert (first.prefixes, second.prefixes) == (("a", "d"), ("a",))
+    assert (first.tokens, second.tokens) == (200, 100)
+
+
+def test_a_ledger_of_an_older_mixopt_is_brought_up_to_date_by_writing(
+    tiny_store: TokenStore, quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = _trials(tiny_store)
+    with monkeypatch.context() as patch:
+        whole = migrate.load_migrations
+        patch.setattr(migrate, "load_migrations", lambda package: whole(package)[:1])
+        ledger = _ledger(quick_path, trials)
+    with pytest.raises(StudyError, match="of an older mixopt") as caught:
+        ledger.records()
+    assert "version 2 is needed" in caught.value.why
+    ledger.add_results([_with_path(trials[0], 0, ("a", 60))])
+    assert ledger.records()[0].trained_tokens == 60
 
 
 @pytest.mark.parametrize("part", list(_IDENTITY))

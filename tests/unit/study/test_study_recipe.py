@@ -38,3 +38,18 @@ def test_levels_are_those_of_the_family() -> None:
         study_recipe(examination={"levels": {"addition": 9}})
     with pytest.raises(ValidationError, match="Did you mean 'addition'"):
         study_recipe(examination={"levels": {"addtion": 1}})
+
+
+@pytest.mark.parametrize(("lane", "fits"), [("auto", True), (3, True), (0, False), ("wide", False)])
+def test_a_lane_is_a_number_or_found_out(lane: object, *, fits: bool) -> None:
+    if fits:
+        assert study_recipe(lane=lane).study.lane == lane
+    else:
+        with pytest.raises(ValidationError, match="lane"):
+            study_recipe(lane=lane)
+
+
+def test_a_study_shares_nothing_unless_it_says_so() -> None:
+    assert study_recipe().study.share == 1
+    with pytest.raises(ValidationError, match="share"):
+        study_recipe(share=0)

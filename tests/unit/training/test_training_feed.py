@@ -2,101 +2,95 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from tiny import CONTEXT, PROXY, schedule_at
 
 from mixopt.corpus.store import TokenStore
 from mixopt.schedule.plan import Plan
-from mixopt.training.feed import Feed, Leg, legs_of
-from mixopt.training.lane import Member, plan_of
+from mixopt.training.feed import Feed, stack_rows
+from mixopt.training.lane import plan_of
+from mixopt.training.tree import Member
 
 
-def _plan(store: TokenStore, *, seed: int = 0, share: float = 0.5) -> Plan:
+def _plan(store: TokenStore, *, seed: int = 0, share: float = 0.5, **training: int) -> Plan:
+    changed = PROXY.training.model_copy(update=training)
+    proxy = PROXY.model_copy(update={"training": changed})
     member = Member(trial="t", seed=seed, schedule=schedule_at(store, share))
-    return plan_of(member, PROXY, store)
+    return plan_of(member, proxy, store)
 
 
-def _stage_at(plan: Plan, leg: Leg, step: int) -> tuple[int, int]:
-    """Walk the stages of a leg one step at a time."""
-    walked = [(stage, n) for stage in leg.stages for n in range(plan.stages[stage].steps)]
-    return walked[step]
+def _feed(store: TokenStore, plan: Plan, stage: int) -> Feed:
+    return Feed(plan, stage, store, CONTEXT)
 
 
-def test_legs_join_stages_of_one_kind(tiny_store: TokenStore) -> None:
-    pretraining, tuning = legs_of(_plan(tiny_store, share=0.3))
-    assert (pretraining.kind, pretraining.stages, pretraining.name) == ("lm", (0, 1), "late")
-    assert (tuning.kind, tuning.stages, tuning.name) == ("sft", (2,), "sft")
-    assert (pretraining.steps, tuning.steps) == (12, 5)
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_batches_are_the_rows_of_the_plan(tiny_store: TokenStore, number: int) -> None:
-    plans = [_plan(tiny_store, seed=1, share=0.3), _plan(tiny_store, seed=2, share=0.7)]
-    leg = legs_of(plans[0])[number]
-    assert leg == legs_of(plans[1])[number]
-    feed = Feed(plans, leg, tiny_store, CONTEXT)
-    for step in range(leg.steps):
-        tokens = feed.batch(step).tokens
-        for member, plan in enumerate(plans):
-            stage, inside = _stage_at(plan, leg, step)
-            draw = plan.draw(stage, np.array([inside]))
-            for row, (domain, sequence) in enumerate(
-                zip(draw.domains[0], draw.sequences[0], strict=True)
-            ):
-                source = tiny_store.domain(plan.domains[domain], "train")
-                expected = source.gather(np.array([sequence]), CONTEXT).tokens[0]
-                np.testing.assert_array_equal(tokens[member, row].numpy(), expected)
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_rows_are_those_of_the_plan(tiny_store: TokenStore, stage: int) -> None:
+    plan = _plan(tiny_store, seed=1, share=0.3)
+    feed = _feed(tiny_store, plan, stage)
+    for step in range(feed.steps):
+        tokens = feed.rows(step).tokens
+        draw = plan.draw(stage, np.array([step]))
+        for row, (domain, sequence) in enumerate(
+            zip(draw.domains[0], draw.sequences[0], strict=True)
+        ):
+            source = tiny_store.domain(plan.domains[domain], "train")
+            expected = source.gather(np.array([sequence]), CONTEXT).tokens[0]
+            np.testing.assert_array_equal(tokens[row], expected)
 
 
 def test_examples_bring_answers_and_segments(tiny_store: TokenStore) -> None:
     plan = _plan(tiny_store)
-    text, tuning = legs_of(plan)
-    assert Feed([plan], text, tiny_store, CONTEXT).batch(0).answers is None
-    batch = Feed([plan], tuning, tiny_store, CONTEXT).batch(3)
-    rows = tiny_store.domain("chat", "train").gather(
-        plan.draw(2, np.array([3])).sequences[0], CONTEXT
-    )
-    assert batch.answers is not None
-    assert batch.segments is not None
-    np.testing.assert_array_equal(batch.answers[0].numpy(), rows.answers)
-    np.testing.assert_array_equal(batch.segments[0].numpy(), rows.segments)
+    assert _feed(tiny_store, plan, 0).rows(0).answers is None
+    found = _feed(tiny_store, plan, 2).rows(3)
+    draw = plan.draw(2, np.array([3]))
+    rows = tiny_store.domain("chat", "train").gather(draw.sequences[0], CONTEXT)
+    assert found.answers is not None
+    assert rows.answers is not None
+    np.testing.assert_array_equal(found.answers, rows.answers)
+    np.testing.assert_array_equal(found.segments, rows.segments)
 
 
 def test_steps_may_be_asked_for_in_any_order(tiny_store: TokenStore) -> None:
-    long = PROXY.model_copy(
-        update={"training": PROXY.training.model_copy(update={"lm_tokens": 70 * 2 * CONTEXT})}
-    )
-    plan = plan_of(Member(trial="t", seed=0, schedule=schedule_at(tiny_store)), long, tiny_store)
-    leg = legs_of(plan)[0]
-    ordered = Feed([plan], leg, tiny_store, CONTEXT)
-    forward = [ordered.batch(step).tokens for step in range(leg.steps)]
-    jumping = Feed([plan], leg, tiny_store, CONTEXT)
-    for step in (69, 0, 40, 33, 64, 31, 32):
-        assert torch.equal(jumping.batch(step).tokens, forward[step])
+    plan = _plan(tiny_store, lm_tokens=280 * 2 * CONTEXT)
+    ordered, jumping = (_feed(tiny_store, plan, 0) for _ in range(2))
+    forward = [ordered.rows(step).tokens for step in range(ordered.steps)]
+    assert len(forward) == 140
+    for step in (139, 0, 70, 64, 128, 63, 127):
+        np.testing.assert_array_equal(jumping.rows(step).tokens, forward[step])
 
 
-def test_rates_follow_each_members_own_stages(tiny_store: TokenStore) -> None:
-    plans = [_plan(tiny_store, share=0.3), _plan(tiny_store, share=0.7)]
-    leg = legs_of(plans[0])[0]
-    feed = Feed(plans, leg, tiny_store, CONTEXT)
-    for step in range(leg.steps):
-        for member, plan in enumerate(plans):
-            stage, inside = _stage_at(plan, leg, step)
-            part = plan.stages[stage]
-            expected = part.stage.learning_rate.at((inside + 1) / part.steps)
-            assert feed.rates(step)[member] == pytest.approx(float(expected))
+def test_rates_follow_the_stage(tiny_store: TokenStore) -> None:
+    plan = _plan(tiny_store, share=0.3)
+    for stage, part in enumerate(plan.stages):
+        found = _feed(tiny_store, plan, stage).rates
+        shape = part.stage.learning_rate
+        expected = [float(shape.at((step + 1) / part.steps)) for step in range(part.steps)]
+        assert found.tolist() == pytest.approx(expected)
 
 
 def test_an_epoch_shows_every_sequence_of_the_pool_before_any_comes_again(
     tiny_store: TokenStore,
 ) -> None:
-    longer = PROXY.training.model_copy(update={"sft_tokens": 40 * 2 * CONTEXT})
-    proxy = PROXY.model_copy(update={"training": longer})
-    plan = plan_of(Member(trial="t", seed=3, schedule=schedule_at(tiny_store)), proxy, tiny_store)
+    plan = _plan(tiny_store, seed=3, sft_tokens=40 * 2 * CONTEXT)
     size = next(pool.num_sequences for pool in plan.pools if pool.domain == "chat")
-    feed = Feed([plan], legs_of(plan)[1], tiny_store, CONTEXT)
-    shown = [row.numpy().tobytes() for step in range(40) for row in feed.batch(step).tokens[0]]
+    feed = _feed(tiny_store, plan, 2)
+    shown = [row.tobytes() for step in range(40) for row in feed.rows(step).tokens]
     assert len(shown) > size
     pool = set(shown)
     assert len(pool) == size
     assert all(shown.count(row) in {len(shown) // size, len(shown) // size + 1} for row in pool)
+
+
+def test_idle_slots_get_zeros(tiny_store: TokenStore) -> None:
+    rows = _feed(tiny_store, _plan(tiny_store), 2).rows(0)
+    stacked = stack_rows([None, rows, None])
+    assert stacked.answers is not None
+    assert stacked.segments is not None
+    for part, own in ((stacked.tokens, rows.tokens), (stacked.segments, rows.segments)):
+        assert part.shape == (3, 2, CONTEXT + 1)
+        np.testing.assert_array_equal(part[1], own)
+        assert not part[[0, 2]].any()
+
+
+def test_a_batch_needs_rows() -> None:
+    with pytest.raises(ValueError, match="without rows"):
+        stack_rows([None, None])
