@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from proxy_reference import make, random_tokens, recipe
 from torch import Tensor
 
+from mixopt.proxy import route
 from mixopt.proxy.backends import cpu
 from mixopt.proxy.backends.backend import Backend, Batch
 from mixopt.proxy.backends.choose import make_backend
@@ -155,6 +157,41 @@ def test_rounded_factors_stay_close_to_the_reference() -> None:
     )
     difference = (stacks[0].gradients - stacks[1].gradients).norm() / stacks[1].gradients.norm()
     assert float(difference) < 0.02
+
+
+def _climbing(step: int) -> Tensor:
+    """Return rows [1, 8, 33] of 40 ids that climb by 1 to 3 per token, with some noise."""
+    stream = generator(step, "climbing")
+    climbs = stream.integers(1, 4, (8, 1)).repeat(33, axis=1)
+    climbs += (stream.random((8, 33)) < 0.1) * stream.integers(0, 40, (8, 33))
+    return torch.from_numpy(climbs.cumsum(axis=1) % 40)[None]
+
+
+def _held_out(precision: str, seeds: list[int]) -> Tensor:
+    """Return the members' mean losses [K] on fresh rows, trained and measured in a precision."""
+    shape: dict[str, Any] = {"width": 32, "feedforward": 64, "base_width": 32}
+    stack = _stack(seeds, precision=precision, optimizer="muon", **shape)
+    backend, optimizer = CpuBackend(stack), make_optimizer(stack)
+    for step in range(40):
+        tokens = _climbing(step).expand(len(seeds), -1, -1)
+        backend.train(Batch(tokens=tokens), range(len(seeds)))
+        optimizer.step(torch.full((len(seeds),), 1e-2))
+    fresh = torch.cat([_climbing(step) for step in range(1000, 1008)], dim=1)
+    return backend.token_losses(fresh).double().mean(dim=(1, 2))
+
+
+def test_training_in_bfloat16_is_not_biased_beyond_the_noise_of_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if route.find_route("bfloat16") == route.find_route("float32"):
+        pytest.skip("this processor gains nothing from rounded factors")
+    monkeypatch.setattr(route, "_SMALLEST_ROUNDED", 0)  # all products, those of Muon too
+    seeds = list(range(6))
+    exact, rounded = (_held_out(precision, seeds) for precision in ("float32", "bfloat16"))
+    assert float(exact.mean()) < 0.5 * math.log(40)  # it has learned
+    assert not torch.equal(rounded, exact)
+    noise = float(exact.std()) / math.sqrt(len(seeds))
+    assert abs(float((rounded - exact).mean())) < noise
 
 
 @pytest.mark.parametrize("name", ["embedding", "final_norm", "layers.1.down", "layers.0.gate_up"])
