@@ -1,0 +1,1 @@
+"""What members learn from comparing their own answers: pairs, rewards, and objectives over them."""
