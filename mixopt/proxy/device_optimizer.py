@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 from mixopt.proxy.capture import Acceleration, Function, compiled, deterministic
-from mixopt.proxy.layout import Leaf
 from mixopt.proxy.model import Stack
 from mixopt.proxy.optimizer import AdamW
-
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-_ITERATIONS = 5
-_TINY = 1e-7
-_ROOT_MEAN_SQUARE = 0.2
+from mixopt.proxy.orthogonal import num_projections, orthogonalize, update_scale
 
 
 class DeviceAdamW(AdamW):
@@ -135,8 +129,8 @@ class DeviceMuon(DeviceAdamW):
             joined = directions.new_empty((members, len(matrices), rows, columns), dtype=kind)
             for number, matrix in enumerate(matrices):
                 joined[:, number] = matrix
-            done = newton_schulz(joined.flatten(0, 1)).view(joined.shape)
-            scale = _ROOT_MEAN_SQUARE * math.sqrt(max(rows, columns))
+            done = orthogonalize(joined.flatten(0, 1)).view(joined.shape)
+            scale = update_scale(rows, columns)
             for number, matrix in enumerate(matrices):
                 update = done[:, number].to(matrix.dtype) * scale
                 matrix.copy_(torch.where(chosen, update, matrix))
@@ -147,7 +141,7 @@ class DeviceMuon(DeviceAdamW):
         for leaf in self.stack.layout.leaves:
             if leaf.stop <= self.stack.layout.num_hidden:
                 matrix = rows[:, leaf.start : leaf.stop].view(-1, *leaf.shape)
-                views.extend(matrix.chunk(_num_projections(leaf), dim=2))
+                views.extend(matrix.chunk(num_projections(leaf), dim=2))
         return views
 
 
@@ -210,22 +204,6 @@ def decay_and_move_(
     parameters.copy_(torch.where(moving, moved, parameters))
 
 
-def newton_schulz(matrices: Tensor) -> Tensor:
-    """Return roughly U V^T of the singular value decomposition of matrices [N, D, F] with D <= F.
-
-    Five iterations of a quintic that takes singular values to about 1 (Jordan et al., 2024).
-    """
-    first, third, fifth = _COEFFICIENTS
-    kind = torch.promote_types(matrices.dtype, torch.float32)
-    norms = torch.linalg.matrix_norm(matrices, dtype=kind)[:, None, None]
-    found: Tensor = (matrices / (norms + _TINY)).to(matrices.dtype)
-    for _ in range(_ITERATIONS):
-        gram = torch.bmm(found, found.transpose(1, 2))
-        factor = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
-        found = torch.baddbmm(found, factor, found, beta=first)
-    return found
-
-
 def _by_shape(matrices: Iterable[Tensor]) -> Iterable[list[Tensor]]:
     """Turn matrices so that they are wide, and group those of one shape."""
     groups: dict[tuple[int, ...], list[Tensor]] = {}
@@ -238,8 +216,3 @@ def _wide(matrices: Tensor) -> Tensor:
     """View matrices [K, D, F] so that D <= F."""
     tall = matrices.shape[1] > matrices.shape[2]
     return matrices.transpose(1, 2) if tall else matrices
-
-
-def _num_projections(leaf: Leaf) -> int:
-    """Return how many projections a leaf merges side by side."""
-    return {"query_key_value": 3, "gate_up": 2}.get(leaf.name.rpartition(".")[2], 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +11,8 @@ from mixopt.proxy.device_optimizer import make_device_optimizer
 from mixopt.proxy.layout import Layout, Leaf
 from mixopt.proxy.model import Stack
 from mixopt.proxy.optimizer import AdamW
-from mixopt.proxy.route import Route, confined, find_route
-
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-_ITERATIONS = 5
-_TINY = 1e-7
-_ROOT_MEAN_SQUARE = 0.2
+from mixopt.proxy.orthogonal import num_projections, orthogonalize, update_scale
+from mixopt.proxy.route import confined, find_route
 
 
 class Muon(AdamW):
@@ -49,7 +44,7 @@ class Muon(AdamW):
             for matrices in self._groups:
                 batch = torch.stack([matrix.view(directions) for matrix in matrices])
                 found = orthogonalize(batch, self._route)
-                step = -rate * _ROOT_MEAN_SQUARE * math.sqrt(max(batch.shape[1:]))
+                step = -rate * update_scale(*batch.shape[1:])
                 for matrix, update in zip(matrices, found.unbind(), strict=True):
                     matrix.view(parameters).add_(update, alpha=step)
         directions.zero_()
@@ -60,27 +55,6 @@ def make_optimizer(stack: Stack) -> AdamW:
     if stack.parameters.device.type == "cuda":
         return make_device_optimizer(stack)
     return Muon(stack) if stack.config.training.optimizer == "muon" else AdamW(stack)
-
-
-def orthogonalize(matrices: Tensor, route: Route | None = None) -> Tensor:
-    """Return roughly U V^T of the singular value decomposition of every matrix.
-
-    Five Newton-Schulz iterations of a quintic that takes singular values to about 1
-    (Jordan et al., 2024); they end between 0.7 and 1.2.
-
-    Args:
-        matrices: [K, D, F], D <= F for speed.
-        route: of the products; call within `confined` where it is given.
-    """
-    first, third, fifth = _COEFFICIENTS
-    found: Tensor = matrices / (torch.linalg.matrix_norm(matrices)[:, None, None] + _TINY)
-    if route is not None:
-        route.prepare(found[0].shape[0], *found[0].shape)
-    for _ in range(_ITERATIONS):
-        gram = torch.bmm(found, found.transpose(1, 2))
-        factor = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
-        found = torch.baddbmm(found, factor, found, beta=first)
-    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +83,7 @@ def _group(layout: Layout) -> list[list[_Matrix]]:
     groups: dict[tuple[int, ...], list[_Matrix]] = {}
     for leaf in layout.leaves:
         if leaf.stop <= layout.num_hidden:
-            width = leaf.shape[1] // _num_projections(leaf)
+            width = leaf.shape[1] // num_projections(leaf)
             for start in range(0, leaf.shape[1], width):
                 matrix = _Matrix(leaf=leaf, start=start, width=width)
                 groups.setdefault(tuple(sorted((leaf.shape[0], width))), []).append(matrix)
@@ -120,8 +94,3 @@ def _accelerate(gradients: Tensor, momentum: Tensor, clip: float, decay: float) 
     from mixopt.proxy.backends.kernels.updates import accelerate  # noqa: PLC0415 - a compiler
 
     accelerate(gradients.numpy(), momentum.numpy(), clip, decay)
-
-
-def _num_projections(leaf: Leaf) -> int:
-    """Return how many projections a leaf merges side by side."""
-    return {"query_key_value": 3, "gate_up": 2}.get(leaf.name.rpartition(".")[2], 1)

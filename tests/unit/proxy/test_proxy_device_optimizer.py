@@ -11,10 +11,10 @@ from mixopt.proxy.device_optimizer import (
     DeviceAdamW,
     DeviceMuon,
     make_device_optimizer,
-    newton_schulz,
 )
 from mixopt.proxy.muon import Muon
 from mixopt.proxy.optimizer import AdamW
+from mixopt.proxy.orthogonal import orthogonalize
 from mixopt.seeds import generator
 
 KINDS = [(DeviceAdamW, AdamW), (DeviceMuon, Muon)]
@@ -63,7 +63,7 @@ def test_float32_stays_within_rounding(kind: type[DeviceAdamW], expected_kind: t
 @pytest.mark.parametrize("shape", [(64, 64), (64, 176)])
 def test_bfloat16_iterations_stay_within_their_rounding(shape: tuple[int, int]) -> None:
     matrices = torch.from_numpy(generator(0, "matrices").standard_normal((4, *shape)))
-    exact, narrow = newton_schulz(matrices), newton_schulz(matrices.bfloat16())
+    exact, narrow = orthogonalize(matrices), orthogonalize(matrices.bfloat16())
     assert narrow.dtype == torch.bfloat16
     assert float((narrow.double() - exact).norm()) < 0.03 * float(exact.norm())
 

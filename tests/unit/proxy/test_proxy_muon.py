@@ -7,7 +7,8 @@ import torch
 from proxy_reference import make
 from torch import Tensor
 
-from mixopt.proxy.muon import Muon, orthogonalize
+from mixopt.proxy.muon import Muon
+from mixopt.proxy.orthogonal import orthogonalize
 from mixopt.seeds import generator
 
 
