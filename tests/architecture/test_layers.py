@@ -40,7 +40,7 @@ def test_contracts_are_kept(tmp_path: Path) -> None:
         ("schedule/mixture.py", "import mixopt.study.recipe", "Data flows one way"),
         ("catalog/profile.py", "import torch", "Below the engine nobody pays for torch"),
         ("study/results.py", "import duckdb", "Only database speaks to DuckDB"),
-        ("training/loop.py", "import optuna", "Only study speaks to Optuna"),
+        ("training/lane.py", "import optuna", "Only study speaks to Optuna"),
     ],
 )
 def test_a_planted_import_is_caught(tmp_path: Path, file: str, line: str, contract: str) -> None:
