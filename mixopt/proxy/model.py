@@ -113,11 +113,6 @@ class Stack:
         """Zero the gradients of all members."""
         self.gradients.zero_()
 
-    def copy_row(self, source: int, target: int) -> None:
-        """Make the member in slot `target` a copy of the one in slot `source`."""
-        self.parameters[target].copy_(self.parameters[source])
-        self.gradients[target].zero_()
-
     def _views(self, buffer: Tensor) -> dict[str, Tensor]:
         sizes = [leaf.stop - leaf.start for leaf in self.layout.leaves]
         parts = buffer.split_with_sizes(sizes, dim=1)

@@ -1,4 +1,4 @@
-"""Muon for a stack: hidden matrices follow orthogonalized momentum, tables and norms AdamW."""
+"""Muon for a stack on a CPU: hidden matrices follow orthogonalized momentum, tables and norms AdamW."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdamW for a stack: own learning rate, clipping and step count for every member."""
+"""AdamW for a stack on a CPU: own learning rate, clipping and step count for every member."""
 
 from __future__ import annotations
 
@@ -55,11 +55,6 @@ class AdamW:
         for state in (self.first_moments, self.second_moments, self.steps):
             state[rows].zero_()
 
-    def copy_row(self, source: int, target: int) -> None:
-        """Give slot `target` the moments and step count of slot `source`."""
-        for state in (self.first_moments, self.second_moments, self.steps):
-            state[target].copy_(state[source])
-
     def _update_tables(self, member: int, rate: float, clip: float) -> None:
         """Update tables and norms, and clear their gradients; `clip` is a factor on them."""
         self._update_columns(member, slice(self.stack.layout.num_hidden, None), rate, (0.0, clip))
@@ -78,33 +73,10 @@ class AdamW:
         stack, training, (decay, clip) = self.stack, self.stack.config.training, factors
         buffers = stack.parameters, stack.gradients, self.first_moments, self.second_moments
         parts = [buffer[member, columns] for buffer in buffers]
-        steps = self.steps[member]
-        if stack.parameters.device.type == "cpu":
-            _run_loop(parts, steps.item(), training, (rate, decay, clip))
-            return
-        parts[1].mul_(clip)
-        torch._fused_adamw_(
-            parts[:1],
-            parts[1:2],
-            parts[2:3],
-            parts[3:],
-            [],
-            [steps.to(parts[0].device)],
-            lr=rate,
-            beta1=training.beta1,
-            beta2=training.beta2,
-            weight_decay=decay,
-            eps=training.epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
-        parts[1].zero_()
+        _run_loop(parts, self.steps[member].item(), training, (rate, decay, clip))
 
 
 def _norm(row: Tensor) -> Tensor:
-    if row.device.type != "cpu":
-        norm: Tensor = torch.linalg.vector_norm(row)
-        return norm
     from mixopt.proxy.backends.kernels.updates import squared_norm  # noqa: PLC0415 - a compiler
 
     return row.new_tensor(squared_norm(row.numpy())).sqrt_()
@@ -113,7 +85,7 @@ def _norm(row: Tensor) -> Tensor:
 def _run_loop(
     parts: Sequence[Tensor], steps: float, training: Training, factors: tuple[float, float, float]
 ) -> None:
-    """Run the compiled loop on parameters, gradients and moments: faster than torch's kernel."""
+    """Run the compiled loop on parameters, gradients and moments: faster than torch's fused kernel."""
     from mixopt.proxy.backends.kernels.updates import Update, adamw  # noqa: PLC0415 - a compiler
 
     rate, decay, clip = factors

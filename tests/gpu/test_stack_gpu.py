@@ -7,9 +7,9 @@ import torch
 
 from mixopt.proxy.config import read_proxy
 from mixopt.proxy.generate import greedy
-from mixopt.proxy.losses import mean_loss, token_losses
+from mixopt.proxy.losses import token_losses
 from mixopt.proxy.model import Stack
-from mixopt.proxy.optimizer import AdamW
+from mixopt.proxy.muon import make_optimizer
 from mixopt.seeds import generator
 
 pytestmark = [
@@ -26,11 +26,11 @@ def _stack(device: str, seeds: list[int], dtype: torch.dtype) -> Stack:
 
 
 def _train(stack: Stack, tokens: torch.Tensor, steps: int) -> torch.Tensor:
-    optimizer, history = AdamW(stack), []
+    optimizer, history = make_optimizer(stack), []
     rates = torch.full((stack.num_members,), 1e-3)
     for _ in range(steps):
         logits = stack.forward(tokens[..., :-1])
-        losses = mean_loss(token_losses(logits, tokens[..., 1:]))
+        losses = token_losses(logits, tokens[..., 1:]).mean(dim=(1, 2))
         torch.autograd.backward(losses.sum())
         optimizer.step(rates)
         history.append(losses.detach().cpu())

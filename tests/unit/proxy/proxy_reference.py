@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mixopt.proxy.config import Architecture, ProxyRecipe, Training
-from mixopt.proxy.losses import mean_loss, token_losses
+from mixopt.proxy.losses import token_losses
 from mixopt.proxy.model import Stack
 from mixopt.proxy.optimizer import AdamW
 from mixopt.seeds import generator
@@ -48,7 +48,8 @@ def random_tokens(seeds: Sequence[int], *shape: int) -> Tensor:
 
 
 def loss(stack: Stack, tokens: Tensor) -> Tensor:
-    return mean_loss(token_losses(stack.forward(tokens[..., :-1]), tokens[..., 1:]))
+    """Return the mean loss of every member, [K]."""
+    return token_losses(stack.forward(tokens[..., :-1]), tokens[..., 1:]).mean(dim=(1, 2))
 
 
 def train(stack: Stack, tokens: Tensor, rates: Tensor, steps: int) -> Tensor:

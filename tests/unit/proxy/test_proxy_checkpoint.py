@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from proxy_reference import make, random_tokens, recipe, train
+from proxy_reference import loss, make, random_tokens, recipe, train
 from safetensors.torch import save_file
 
 from mixopt.errors import CheckpointError
 from mixopt.proxy.checkpoint import load, save
-from mixopt.proxy.losses import mean_loss, token_losses
 from mixopt.proxy.optimizer import AdamW
 
 
@@ -39,8 +38,7 @@ def test_training_continues_as_if_it_had_never_stopped(tmp_path: Path) -> None:
 
 
 def _step(optimizer: AdamW, tokens: torch.Tensor) -> None:
-    logits = optimizer.stack.forward(tokens[..., :-1])
-    torch.autograd.backward(mean_loss(token_losses(logits, tokens[..., 1:])).sum())
+    torch.autograd.backward(loss(optimizer.stack, tokens).sum())
     optimizer.step(torch.tensor([1e-2, 1e-3]))
 
 

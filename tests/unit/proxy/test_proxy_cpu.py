@@ -11,7 +11,7 @@ from proxy_reference import make, random_tokens, recipe
 from torch import Tensor
 
 from mixopt.proxy import route
-from mixopt.proxy.backends import cpu
+from mixopt.proxy.backends import cpu, cpu_member
 from mixopt.proxy.backends.backend import Backend, Batch
 from mixopt.proxy.backends.choose import make_backend
 from mixopt.proxy.backends.cpu import CpuBackend
@@ -30,13 +30,18 @@ def _weights(*shape: int) -> Tensor:
     return weights * (weights > -1)
 
 
-def _stack(seeds: list[int], dtype: torch.dtype = torch.float32, **changes: object) -> Stack:
+def _stack(
+    seeds: list[int],
+    dtype: torch.dtype = torch.float32,
+    vocabulary: int = 264,
+    **changes: object,
+) -> Stack:
     """Return a stack of another shape or training, with filled projections."""
     given = recipe().model_dump()
     for part in (given["architecture"], given["training"]):
         part |= {name: value for name, value in changes.items() if name in part}
     config = ProxyRecipe.model_validate(given)
-    stack = Stack.initialize(config, vocabulary=264, seeds=seeds, dtype=dtype)
+    stack = Stack.initialize(config, vocabulary=vocabulary, seeds=seeds, dtype=dtype)
     for row, seed in zip(stack.parameters, seeds, strict=True):
         noise = generator(seed, "noise").standard_normal(stack.num_parameters)
         row.add_(torch.from_numpy(noise).to(dtype), alpha=0.1)
@@ -76,6 +81,29 @@ def test_any_shape_equals_the_reference(heads: int, width: int, length: int) -> 
     tokens = random_tokens([1, 2], 2, length + 1)
     pair = [_stack([1, 2], torch.float64, **shape) for _ in range(2)]
     _check(pair[0], pair[1], Batch(tokens=tokens), 1e-11)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_logits_that_come_in_several_tiles_equal_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+    tied: bool,  # noqa: FBT001 - cases
+) -> None:
+    monkeypatch.setattr(cpu_member, "_LOGITS", 7 * 24)  # 39 tokens of 24 ids: five tiles and a part
+    batch = Batch(tokens=random_tokens([1, 2], 3, 14), weights=_weights(2, 3, 13))
+    _check(make([1, 2], tied=tied), make([1, 2], tied=tied), batch, 1e-12)
+
+
+def test_a_large_vocabulary_equals_the_reference() -> None:
+    pair = [_stack([1, 2], torch.float64, vocabulary=4096) for _ in range(2)]
+    tokens = torch.from_numpy(generator(0, "large").integers(0, 4096, (2, 3, 50)))
+    _check(pair[0], pair[1], Batch(tokens=tokens), 1e-11)
+
+
+def test_packed_examples_are_computed_as_they_are_alone() -> None:
+    backend, tokens = CpuBackend(make([1, 2])), random_tokens([1, 2], 1, 12)
+    packed = backend.token_losses(tokens, torch.tensor([[[1] * 5 + [2] * 7]]))
+    alone = backend.token_losses(tokens[..., 5:])
+    torch.testing.assert_close(packed[..., 5:], alone, rtol=0, atol=1e-11)
 
 
 def test_scattered_segments_equal_the_reference() -> None:

@@ -106,13 +106,6 @@ def test_segments_block_attention_and_padding_stays_finite() -> None:
     assert stack.gradients.isfinite().all()
 
 
-def test_copying_a_row_forks_a_member() -> None:
-    stack, tokens = make([1, 2]), random_tokens([1, 1], 2, 8)
-    stack.copy_row(0, 1)
-    logits = stack.forward(tokens)
-    assert torch.equal(logits[0], logits[1])
-
-
 def test_initial_parameters_depend_on_the_seed_alone() -> None:
     def initial(seeds: list[int]) -> torch.Tensor:
         return Stack.initialize(recipe(), vocabulary=24, seeds=seeds).parameters

@@ -72,8 +72,9 @@ def test_a_forked_member_continues_as_its_source() -> None:
     for _ in range(3):
         stack.gradients.copy_(_gradients(1, stack.num_parameters, 1.0))
         optimizer.step(torch.full((3,), 1e-2))
-    stack.copy_row(0, 2)
-    optimizer.copy_row(0, 2)
+    moments = optimizer.first_moments, optimizer.second_moments, optimizer.steps
+    for state in (stack.parameters, *moments):
+        state[2] = state[0]
     stack.gradients.copy_(_gradients(2, stack.num_parameters, 1.0)[:1].expand(3, -1))
     optimizer.step(torch.full((3,), 1e-2))
     assert torch.equal(stack.parameters[0], stack.parameters[2])
