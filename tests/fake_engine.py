@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +12,8 @@ import pytest
 
 from mixopt import seeds
 from mixopt.evaluation.measure import Measure
-from mixopt.evaluation.result import MemberResult
+from mixopt.evaluation.result import ChosenMixture, Figure, MemberResult
+from mixopt.schedule.mixture import Mixture
 from mixopt.schedule.schedule import Schedule
 from mixopt.study.search import run_search
 from mixopt.study.setup import StudySetup
@@ -81,6 +83,8 @@ def made_up(member: Member, worth: Worth) -> MemberResult:
         diverged_at=None,
         cpu_seconds=1.0,
         tokens=100,
+        figures=_figures(member),
+        chosen=_chosen(member),
     )
 
 
@@ -118,3 +122,32 @@ def _measure(key: str, value: float, member: Member) -> Measure:
         value=value if key == ACCURACY else value + 0.01 * float(noise),
         standard_error=0.01,
     )
+
+
+def _figures(member: Member) -> tuple[Figure, ...]:
+    """Open every gate somewhere between a quarter and three quarters of its two stages."""
+    stages = member.schedule.stages
+    return tuple(
+        Figure(stage=before.name, name="opened_at", value=0.25 + 0.5 * _drawn(member, stage.name))
+        for before, stage in pairwise(stages)
+        if stage.gate is not None
+    )
+
+
+def _chosen(member: Member) -> tuple[ChosenMixture, ...]:
+    """Move from the prior towards its first domain, by seed more or less."""
+    found = []
+    for stage in member.schedule.stages:
+        if stage.online is not None:
+            prior, reach = stage.curve.mean(), _drawn(member, stage.name)
+            for number in range(stage.online.updates):
+                since = number / stage.online.updates
+                weights = [(1 - reach * since) * weight for weight in prior.weights]
+                weights[0] += reach * since
+                mixture = Mixture(domains=prior.domains, weights=tuple(weights))
+                found.append(ChosenMixture(stage=stage.name, since=since, mixture=mixture))
+    return tuple(found)
+
+
+def _drawn(member: Member, stage: str) -> float:
+    return float(seeds.generator(member.seed, "decided", stage).random())

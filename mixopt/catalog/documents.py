@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mixopt.catalog.recipe import SplitShares
@@ -22,10 +22,12 @@ class Document:
     Attributes:
         text: the text; empty for a conversation.
         messages: (role, content) pairs in order; empty for a text.
+        scores: (name, value) pairs sorted by name, which its source gives; no part of what it is.
     """
 
     text: str = ""
     messages: tuple[tuple[str, str], ...] = ()
+    scores: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
     @property
     def identity(self) -> str:
@@ -35,6 +37,17 @@ class Document:
             content = json.dumps(self.messages, ensure_ascii=False, separators=(",", ":"))
         kind = b"conversation\0" if self.messages else b"text\0"
         return hashlib.sha256(kind + content.encode()).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of content and scores, in hexadecimal; the identity where there are no scores.
+
+        What a shard or domain holds is named by these, as an order by scores follows from them too.
+        """
+        if not self.scores:
+            return self.identity
+        listed = json.dumps(self.scores, separators=(",", ":"))
+        return hashlib.sha256(f"{self.identity}{listed}".encode()).hexdigest()
 
     @property
     def num_bytes(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from mixopt import atomic, seeds
 from mixopt.catalog.documents import Document
@@ -16,6 +17,9 @@ from mixopt.tasks.problem import Problem
 from mixopt.tasks.registry import FAMILIES
 from mixopt.tasks.render import conversation, derivation, statement
 from mixopt.tasks.sample import split_of
+
+DIFFICULTY: Final = "difficulty"
+"""The score of documents of problems, and the field of their shards that holds it."""
 
 _PART_BYTES = 4_000_000
 _PATIENCE = 100
@@ -27,13 +31,14 @@ def task_documents(
     """Yield documents of problems until a bound of the source or the distinct problems run out.
 
     Only problems of the tasks' training split are written, so a catalog never holds a problem
-    that a proxy is later tested on. Bounds count what `finish` makes of a document.
+    that a proxy is later tested on. Bounds count what `finish` makes of a document. Every document
+    has the score `difficulty`.
     """
     problems = _mixed_problems(source, seed)
     rest = source.limit_bytes
     number = 0
     while block := _take(problems, source.problems_per_document):
-        document = finish(_document(block, source.style))
+        document = finish(_document(block, source))
         yield document
         number += 1
         rest = None if rest is None else rest - document.num_bytes
@@ -54,22 +59,23 @@ def write_shards(documents: Iterator[Document], folder: Path, source: int) -> li
     ]
 
 
-def _mixed_problems(source: TasksSource, seed: int) -> Iterator[Problem]:
-    """Yield problems of all families and levels in random order, evenly while they last."""
+def _mixed_problems(source: TasksSource, seed: int) -> Iterator[tuple[Problem, int]]:
+    """Yield problems of all families with their levels in random order, evenly while they last."""
     seen: set[str] | None = set() if source.distinct else None
     streams = [
-        _training_problems(family, level, seed, seen)
+        (_training_problems(family, level, seed, seen), level)
         for family in source.families
         for level in source.levels.get(family) or (_middle(FAMILIES[family].levels),)
     ]
     rng = seeds.generator(seed, "order")
     while streams:
         number = int(rng.integers(len(streams)))
-        problem = next(streams[number], None)
+        problems, level = streams[number]
+        problem = next(problems, None)
         if problem is None:
             del streams[number]
         else:
-            yield problem
+            yield problem, level
 
 
 def _training_problems(
@@ -97,15 +103,22 @@ def _middle(levels: range) -> int:
     return levels[len(levels) // 2]
 
 
-def _take(problems: Iterator[Problem], count: int) -> list[Problem]:
+def _take(problems: Iterator[tuple[Problem, int]], count: int) -> list[tuple[Problem, int]]:
     return list(islice(problems, count))
 
 
-def _document(problems: list[Problem], style: Style) -> Document:
-    if style == "conversation":
-        return Document(messages=tuple(turn for each in problems for turn in conversation(each)))
-    write = _WRITERS[style]
-    return Document(text="".join(f"{write(problem)}\n" for problem in problems))
+def _document(block: list[tuple[Problem, int]], source: TasksSource) -> Document:
+    difficulties = [
+        source.difficulties.get(problem.family, {}).get(level, float(level))
+        for problem, level in block
+    ]
+    scores = ((DIFFICULTY, sum(difficulties) / len(difficulties)),)
+    if source.style == "conversation":
+        turns = tuple(turn for problem, _ in block for turn in conversation(problem))
+        return Document(messages=turns, scores=scores)
+    write = _WRITERS[source.style]
+    text = "".join(f"{write(problem)}\n" for problem, _ in block)
+    return Document(text=text, scores=scores)
 
 
 _WRITERS: Mapping[Style, Callable[[Problem], str]] = MappingProxyType(
@@ -118,6 +131,7 @@ def _line(document: Document) -> bytes:
     if document.messages:
         messages = [{"role": role, "content": content} for role, content in document.messages]
         record = {"messages": messages}
+    record |= dict(document.scores)
     return json.dumps(record, ensure_ascii=False).encode() + b"\n"
 
 

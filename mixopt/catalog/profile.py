@@ -18,12 +18,14 @@ class Measured:
 
     Attributes:
         identity: its hash, in hexadecimal.
+        fingerprint: the hash of its content and scores, in hexadecimal.
         split: the side it is on.
         num_bytes: its UTF-8 bytes.
         tokens: its tokens.
     """
 
     identity: str
+    fingerprint: str
     split: Split
     num_bytes: int
     tokens: int
@@ -59,12 +61,12 @@ class Profile:
     Attributes:
         splits: totals by split; all three are there.
         lengths: documents by the whole part of log2 of their bytes.
-        identity_sum: sum of all identities as numbers, modulo 2^256.
+        fingerprint_sum: sum of all fingerprints as numbers, modulo 2^256.
     """
 
     splits: Mapping[Split, Totals]
     lengths: Mapping[int, int] = field(default_factory=dict)
-    identity_sum: int = 0
+    fingerprint_sum: int = 0
 
     @property
     def totals(self) -> Totals:
@@ -74,48 +76,52 @@ class Profile:
     @property
     def content_hash(self) -> str:
         """Names the multiset of documents; see `content_hash`."""
-        return content_hash(self.totals.documents, self.identity_sum)
+        return content_hash(self.totals.documents, self.fingerprint_sum)
 
 
 def profile_documents(documents: Iterable[Measured]) -> Profile:
     """Return the statistics of documents."""
     splits = dict.fromkeys(SPLITS, Totals())
     lengths: Counter[int] = Counter()
-    identity_sum = 0
+    fingerprint_sum = 0
     for document in documents:
         splits[document.split] += Totals(
             documents=1, num_bytes=document.num_bytes, tokens=document.tokens
         )
         lengths[length_bucket(document.num_bytes)] += 1
-        identity_sum = add_identity(identity_sum, document.identity)
-    return Profile(splits=splits, lengths=dict(sorted(lengths.items())), identity_sum=identity_sum)
+        fingerprint_sum = add_fingerprint(fingerprint_sum, document.fingerprint)
+    return Profile(
+        splits=splits, lengths=dict(sorted(lengths.items())), fingerprint_sum=fingerprint_sum
+    )
 
 
 def merge_profiles(profiles: Iterable[Profile]) -> Profile:
     """Return the statistics of all documents of several profiles, in whatever order."""
     splits = dict.fromkeys(SPLITS, Totals())
     lengths: Counter[int] = Counter()
-    identity_sum = 0
+    fingerprint_sum = 0
     for profile in profiles:
         for split in SPLITS:
             splits[split] += profile.splits[split]
         lengths.update(profile.lengths)
-        identity_sum = (identity_sum + profile.identity_sum) % _HASH_RANGE
-    return Profile(splits=splits, lengths=dict(sorted(lengths.items())), identity_sum=identity_sum)
+        fingerprint_sum = (fingerprint_sum + profile.fingerprint_sum) % _HASH_RANGE
+    return Profile(
+        splits=splits, lengths=dict(sorted(lengths.items())), fingerprint_sum=fingerprint_sum
+    )
 
 
-def add_identity(identity_sum: int, identity: str) -> int:
-    """Return the sum of identities with one more in it, modulo 2^256."""
-    return (identity_sum + int(identity, 16)) % _HASH_RANGE
+def add_fingerprint(fingerprint_sum: int, fingerprint: str) -> int:
+    """Return the sum of fingerprints with one more in it, modulo 2^256."""
+    return (fingerprint_sum + int(fingerprint, 16)) % _HASH_RANGE
 
 
-def content_hash(documents: int, identity_sum: int) -> str:
+def content_hash(documents: int, fingerprint_sum: int) -> str:
     """Return 16 hex digits that name a multiset of documents, in whatever order they were read.
 
     A sum of the documents' hashes (AdHash; Bellare and Micciancio, 1997, section 5) can be merged
     over shards, and unlike an exclusive-or it sees duplicates.
     """
-    return hashlib.sha256(f"{documents}:{identity_sum}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{documents}:{fingerprint_sum}".encode()).hexdigest()[:16]
 
 
 def length_bucket(num_bytes: int) -> int:

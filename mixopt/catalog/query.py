@@ -9,7 +9,7 @@ from mixopt.database.locked import Attachment, Limits, Table, locked_connection
 
 __all__ = ["LEDGER_VIEWS", "Limits", "Table", "run_query"]
 
-LEDGER_VIEWS = ("trials", "runs", "measures", "weights")
+LEDGER_VIEWS = ("trials", "runs", "measures", "weights", "figures", "choices")
 """Tables of study ledgers that a query sees as one view each, with the column `study` before."""
 
 

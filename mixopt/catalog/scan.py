@@ -11,7 +11,7 @@ from mixopt import seeds
 from mixopt.catalog.documents import Document, split_of
 from mixopt.catalog.files import find_files
 from mixopt.catalog.garble import garbled_documents
-from mixopt.catalog.generate import task_documents, write_shards
+from mixopt.catalog.generate import DIFFICULTY, task_documents, write_shards
 from mixopt.catalog.inventory import Inventory, read_inventory
 from mixopt.catalog.recipe import CatalogRecipe, DomainRecipe
 from mixopt.catalog.shards import (
@@ -114,7 +114,7 @@ class _Build:
         for number, source in enumerate(domain.sources):
             if isinstance(source, TasksSource | GarbledSource):
                 paths = self._generate(domain, number, source)
-                scanner.scan(paths, JsonlSource(reader="jsonl", path=str(self.shards_folder)), None)
+                scanner.scan(paths, self._shards_source(source), None)
             else:
                 paths = find_files(source, domain=domain.name, recipe_file=self._recipe_file)
                 scanner.scan(paths, source, source.limit_bytes)
@@ -133,9 +133,14 @@ class _Build:
             documents = task_documents(source, seed)
         return write_shards(documents, self.shards_folder / domain.name, number)
 
+    def _shards_source(self, source: TasksSource | GarbledSource) -> JsonlSource:
+        """Return how generated shards are read."""
+        scores = {DIFFICULTY: DIFFICULTY} if isinstance(source, TasksSource) else {}
+        return JsonlSource(reader="jsonl", path=str(self.shards_folder), scores=scores)
+
     def _written_out(self, document: Document) -> Document:
         """Return a conversation as the text it is trained on; a text stays as it is."""
-        return Document(text=self._counting.render(document))
+        return Document(text=self._counting.render(document), scores=document.scores)
 
     def _training_text(self, domain: str) -> Iterator[Document]:
         """Yield a domain's training documents; held-out text stays unseen, even in pieces."""

@@ -13,7 +13,7 @@ from mixopt.catalog.profile import (
     DistinctDocuments,
     Measured,
     Profile,
-    add_identity,
+    add_fingerprint,
     content_hash,
     duplicate_share,
     merge_profiles,
@@ -135,6 +135,7 @@ class DomainScanner:
         return [
             Measured(
                 identity=(identity := document.identity),
+                fingerprint=document.fingerprint,
                 split=split_of(identity, counting.shares),
                 num_bytes=document.num_bytes,
                 tokens=tokens,
@@ -170,13 +171,13 @@ def reread_documents(
             only after documents were yielded.
     """
     _check_file(content)
-    count = identity_sum = 0
+    count = fingerprint_sum = 0
     found = read_documents(content.path, source, schema, Quarantine())
     for document in islice(found, content.documents):
         count += 1
-        identity_sum = add_identity(identity_sum, document.identity)
+        fingerprint_sum = add_fingerprint(fingerprint_sum, document.fingerprint)
         yield document
-    if content_hash(count, identity_sum) != content.content_hash:
+    if content_hash(count, fingerprint_sum) != content.content_hash:
         raise _changed(content, "It holds other documents than when the catalog was built.")
 
 

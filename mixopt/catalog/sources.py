@@ -14,6 +14,7 @@ from mixopt.recipes.quantity import ByteCount
 from mixopt.tasks.registry import FAMILIES
 
 Style = Literal["statement", "derivation", "conversation"]
+_TAKEN_SCORES = ("length", "compressibility")
 Damage = Literal["shuffled_words", "shuffled_characters", "random_bytes", "boilerplate"]
 
 
@@ -33,7 +34,21 @@ def _all_families(value: object) -> object:
     return tuple(FAMILIES) if value == "all" else value
 
 
+def _free_name(name: str) -> str:
+    if name in _TAKEN_SCORES:
+        kind = "taken_score"
+        raise PydanticCustomError(
+            kind,
+            "a name other than {names}, which every document has",
+            {"names": " and ".join(_TAKEN_SCORES)},
+        )
+    return name
+
+
 FamilyName = Annotated[str, AfterValidator(_known_family)]
+ScoreName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64), AfterValidator(_free_name)
+]
 
 
 class _Files(Recipe):
@@ -45,12 +60,24 @@ class _Files(Recipe):
         include: globs of the files to take below a folder; empty takes the reader's usual ones.
         exclude: globs of files to leave out; `test/*` also leaves out all that lies deeper.
         limit_bytes: take about this many bytes, spread over the files; none takes all.
+        min_document_bytes: leave shorter documents out.
+        max_document_bytes: leave longer documents out.
     """
 
     path: str = Field(min_length=1)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     limit_bytes: ByteCount | None = None
+    min_document_bytes: ByteCount | None = None
+    max_document_bytes: ByteCount | None = None
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> Self:
+        least, most = self.min_document_bytes, self.max_document_bytes
+        if least is not None and most is not None and least > most:
+            text = f"min_document_bytes up to max_document_bytes, not {least:,} above {most:,}"
+            raise ValueError(text)
+        return self
 
 
 class _Records(_Files):
@@ -61,12 +88,14 @@ class _Records(_Files):
         messages_field: the field with the list of messages, in a domain of conversations.
         role_key: the key of a message's role.
         content_key: the key of a message's content.
+        scores: the field of every score that documents have, by the score's name; numbers.
     """
 
     text_field: str = "text"
     messages_field: str = "messages"
     role_key: str = "role"
     content_key: str = "content"
+    scores: dict[ScoreName, str] = Field(default_factory=dict)
 
 
 class JsonlSource(_Records):
@@ -107,6 +136,9 @@ class TasksSource(Recipe):
         problems_per_document: problems that stand in one document.
         distinct: whether a problem stands in one document only; else documents are combinations
             of problems drawn anew, of which there are many more.
+        difficulties: the difficulty of each level by family, as a proxy's failures tell it; a level
+            that is not named is as difficult as its number says. The score `difficulty` of a
+            document is the mean over its problems.
     """
 
     reader: Literal["tasks"]
@@ -119,6 +151,7 @@ class TasksSource(Recipe):
     limit_bytes: ByteCount | None = None
     problems_per_document: int = Field(default=1, gt=0)
     distinct: bool = True
+    difficulties: dict[FamilyName, dict[int, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_bounded(self) -> Self:
@@ -129,7 +162,7 @@ class TasksSource(Recipe):
 
     @model_validator(mode="after")
     def _levels_exist(self) -> Self:
-        for name, levels in self.levels.items():
+        for name, levels in (*self.levels.items(), *self.difficulties.items()):
             valid = FAMILIES[name].levels
             if not set(levels) <= set(valid):
                 text = f"levels of {name} between {valid[0]} and {valid[-1]}, not {list(levels)}"

@@ -12,9 +12,9 @@ from mixopt.cli import console
 from mixopt.cli.catalog import build_file
 from mixopt.cli.export import export_file, show_checks
 from mixopt.cli.paths import WorkersOption
-from mixopt.cli.recommend import run_confirmation, show_outcomes
+from mixopt.cli.recommend import order_lines, run_confirmation, show_outcomes
 from mixopt.cli.report import write_page
-from mixopt.cli.study import begin, search
+from mixopt.cli.study import Material, begin, narrate_costs, search
 from mixopt.export.target import TARGETS
 from mixopt.recipes.locate import locate
 from mixopt.study.recommendation import SCHEDULE_FILE, Recommendation
@@ -34,10 +34,17 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="A smaller study that shows the road, not a result.")
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Every stage: midtraining, SFT, two rounds of DPO, and RL."),
+    ] = False,
 ) -> None:
     """Build a catalog, search a schedule, confirm it, export it and write the report."""
+    if quick and full:
+        message = "--quick and --full are two demos"
+        raise typer.BadParameter(message)
     started = monotonic()
-    name = "quick" if quick else "demo"
+    name = "quick" if quick else "full" if full else "demo"
     recipe_file = locate(name, "schedules")
     study_folder = folder / name
     catalog = folder / "catalog.duckdb"
@@ -46,8 +53,8 @@ def demo(
         console.narrate(f"{catalog} is there and kept")
     else:
         build_file("demo", catalog)
-    console.headline("2 of 5  study: proxies through two pretraining phases and SFT")
-    setup = begin(str(recipe_file), catalog, study_folder, None, None)
+    console.headline("2 of 5  study: proxies through their whole life, stage by stage")
+    setup = begin(Material(recipe=str(recipe_file), catalog=catalog), study_folder, None, None)
     search(setup, workers)
     console.headline("3 of 5  laws, proposals, confirmation on fresh seeds")
     found = run_confirmation(setup, workers)
@@ -67,19 +74,21 @@ def demo(
     console.conclude(
         "mixopt demo", [*conclusions(found), "", *_places(folder, page, exported.folder)]
     )
+    narrate_costs(setup)
     console.narrate(f"{found.runs} proxies, {found.tokens:,} tokens, {minutes:.1f} minutes")
 
 
 def conclusions(found: Recommendation) -> list[str]:
     """Return the recommendation, what holds against the other baselines, and what got worse."""
     lines = [found.sentence]
-    for right in ("uniform", "unimax", "same-dose"):
+    for right in ("uniform", "unimax"):
         compared = found.compared(found.objective, right)
         if compared is not None:
             lines.append(
                 f"  against {right}: {compared.gain:+.4g}, 95% [{compared.low:+.4g}, "
                 f"{compared.high:+.4g}]: {compared.verdict}"
             )
+    lines += [f"  {line}" for line in order_lines(found)]
     for proposal in found.proposals[1:]:
         compared = found.compared(found.objective, proposal.label)
         if compared is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -43,17 +44,34 @@ def export(
     if as_json:
         console.show_json(summary)
         return
+    for note in summary.approximations:
+        console.narrate(note)
     show_checks(summary)
     console.show_text(f"{summary.folder}: start with README.md")
 
 
 def export_file(
-    schedule_file: Path, catalog: Path, out: Path, targets: list[str], *, with_documents: bool
+    schedule_file: Path,
+    catalog: Path,
+    out: Path,
+    targets: list[str],
+    *,
+    with_documents: bool,
+    fired: Mapping[str, float] | None = None,
 ) -> ExportSummary:
     """Export a schedule without open numbers.
 
+    Args:
+        schedule_file: the recipe.
+        catalog: what it draws from.
+        out: folder to write.
+        targets: names of targets.
+        with_documents: write the documents as JSONL as well.
+        fired: stage -> share of the tokens of the stage and the one before after which its gate opened;
+            a gated stage that is missing starts where the schedule's tokens put it.
+
     Raises:
-        ExportError: the schedule is a space.
+        ExportError: the schedule is a space, or `fired` names a stage without a gate.
     """
     inventory = read_inventory(catalog)
     recipe = read_schedule(schedule_file, inventory, ScheduleRecipe)
@@ -67,7 +85,7 @@ def export_file(
         )
     schedule = space.resolve({})
     shards = {domain: read_shards(catalog, domain) for domain in schedule.dose()}
-    plan = make_export_plan(schedule, inventory, shards)
+    plan = make_export_plan(schedule, inventory, shards, fired)
     names = [name.strip() for name in targets]
     return export_schedule(
         plan,

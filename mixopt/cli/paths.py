@@ -25,6 +25,12 @@ CatalogOption = Annotated[
         help=f"Catalog file; by default ${CATALOG_VARIABLE}, catalog.duckdb or the demo's.",
     ),
 ]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", help="NAME=DOMAIN or NAME=DOMAIN+DOMAIN: what a recipe's name of data stands for."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; by default one per processor.")
@@ -41,6 +47,9 @@ class StudyNotes:
     proxy: str
     storage: str
     device: str = "cpu"
+    mapped: tuple[
+        str, ...
+    ] = ()  # what the recipe's names of data stand for, as on the command line
 
 
 def find_catalog(given: Path | None) -> Path:
@@ -84,13 +93,14 @@ def read_notes(folder: Path) -> StudyNotes:
     """
     path = folder / _NOTES
     try:
-        return StudyNotes(**json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return StudyNotes(**found | {"mapped": tuple(found.get("mapped", ()))})
     except FileNotFoundError:
         what = f"{folder} is no study"
         raise StudyError(
             what, why=f"It has no {_NOTES}.", remedy="Begin one with `mixopt study run RECIPE`."
         ) from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         what = f"{path} is damaged"
         raise StudyError(
             what, why=str(error), remedy="Run the `mixopt study run` that made it again."

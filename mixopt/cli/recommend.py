@@ -32,7 +32,8 @@ def recommend(
         console.show_json(found)
         return
     show_outcomes(found)
-    console.conclude("recommendation", [found.sentence, "", f"schedule: {folder / SCHEDULE_FILE}"])
+    lines = [found.sentence, *order_lines(found), "", f"schedule: {folder / SCHEDULE_FILE}"]
+    console.conclude("recommendation", lines)
 
 
 def run_confirmation(setup: StudySetup, workers: int | None) -> Recommendation:
@@ -52,6 +53,11 @@ def run_confirmation(setup: StudySetup, workers: int | None) -> Recommendation:
         console.progress("confirmation: member-steps", total) as advance,
     ):
         return confirm(setup, optima, trials, engine, advance)
+
+
+def order_lines(found: Recommendation) -> list[str]:
+    """Return what the order does by itself, in plain words; nothing where it was not looked at."""
+    return list(found.order_effect.sentences()) if found.order_effect is not None else []
 
 
 def show_outcomes(found: Recommendation) -> None:

@@ -6,19 +6,24 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from mixopt.catalog.inventory import Inventory, read_inventory
 from mixopt.cli import console
-from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog
+from mixopt.cli.freeze import freeze
+from mixopt.cli.paths import CatalogOption, JsonOption, MapOption, find_catalog
 from mixopt.errors import SupplyError
 from mixopt.proxy.config import read_proxy
 from mixopt.recipes.locate import locate
 from mixopt.recipes.quantity import show_quantity
+from mixopt.schedule.layout import Source
+from mixopt.schedule.mapping import read_mapping
 from mixopt.schedule.mixture import BASELINES
-from mixopt.schedule.plan import make_plan
+from mixopt.schedule.plan import Plan, make_plan
 from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
-from mixopt.schedule.schedule import Schedule
+from mixopt.schedule.schedule import Schedule, Stage
 from mixopt.schedule.space import Space, fixed_kind
 from mixopt.schedule.write import schedule_toml
 from mixopt.study.recipe import StudyRecipe
@@ -35,19 +40,22 @@ def register(parent: typer.Typer, help_text: str) -> None:
     app.command()(check)
     app.command()(show)
     app.command()(plan)
+    app.command()(freeze)
     parent.add_typer(app, name="schedule")
 
 
-def read_space(recipe: str, inventory: Inventory) -> Space:
+def read_space(recipe: str, inventory: Inventory, mapped: list[str] | None = None) -> Space:
     """Read a schedule recipe, with or without a `[study]` table, against a catalog."""
     path = locate(recipe, "schedules")
     model = StudyRecipe if _has_study(path) else ScheduleRecipe
-    return Space(recipe=read_schedule(path, inventory, model), inventory=inventory)
+    domains = read_mapping(mapped or ())
+    found = read_schedule(path, inventory, model, domains=domains)
+    return Space(recipe=found, inventory=inventory)
 
 
-def check(recipe: RecipeArgument, catalog: CatalogOption = None) -> None:
+def check(recipe: RecipeArgument, catalog: CatalogOption = None, mapped: MapOption = None) -> None:
     """Report every fault of a recipe against a catalog, and whether its supply suffices."""
-    space = read_space(recipe, read_inventory(find_catalog(catalog)))
+    space = read_space(recipe, read_inventory(find_catalog(catalog)), mapped)
     for name in BASELINES:
         space.resolve(space.baseline(name))
     coordinates = space.coordinates()
@@ -60,16 +68,20 @@ def show(
     recipe: RecipeArgument,
     catalog: CatalogOption = None,
     at: AtOption = "natural",
+    mapped: MapOption = None,
     *,
     toml: Annotated[bool, typer.Option("--toml", help="Print the resolved recipe.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show stages, mixtures and epochs at the target."""
-    space = read_space(recipe, read_inventory(find_catalog(catalog)))
+    space = read_space(recipe, read_inventory(find_catalog(catalog)), mapped)
     schedule = _resolve(space, at)
     if toml:
         console.show_text(schedule_toml(schedule))
         return
+    for stage in schedule.stages:
+        for note in _notes(stage):
+            console.narrate(f"{stage.name}: {note}")
     console.show_table(*stage_table(schedule, space.inventory), as_json=as_json)
 
 
@@ -78,32 +90,42 @@ def plan(
     catalog: CatalogOption = None,
     proxy: Annotated[str, typer.Option("--proxy", help="Proxy recipe.")] = "nano",
     at: AtOption = "natural",
+    mapped: MapOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a proxy trains on: steps and sequences per stage, pools and epochs per domain."""
-    space = read_space(recipe, read_inventory(find_catalog(catalog)))
+    space = read_space(recipe, read_inventory(find_catalog(catalog)), mapped)
     shape = read_proxy(proxy)
     schedule = _resolve(space, at)
-    context = shape.training.context
 
-    def available(domain: str) -> int:
-        return max(0, space.inventory.domain(domain).sample_tokens - 1) // context
+    def available(source: Source) -> int:
+        return max(0, space.inventory.domain(source.domain).sample_tokens - 1) // source.context
 
-    made = make_plan(schedule, 0, space.inventory, shape.training.budget, available)
-    rows = []
-    before = dict.fromkeys(made.domains, 0)
+    def unordered(source: Source, score: str) -> NDArray[np.float64]:  # noqa: ARG001 - no score changes what is drawn
+        return np.zeros(available(source))
+
+    budget = shape.training.budget
+    made = make_plan(schedule, 0, space.inventory, budget, available, unordered)
+    columns = ("stage", "steps", "context", "domain", "sequences", "pool", "epochs in all")
+    title = f"{schedule.name} for proxy {shape.name}"
+    console.show_table(columns, _plan_rows(made), as_json=as_json, title=title)
+
+
+def _plan_rows(made: Plan) -> list[tuple[object, ...]]:
+    """Return one row per stage and source that it draws from, or one for a stage that practises."""
+    rows: list[tuple[object, ...]] = []
     epochs = made.epochs()
     for part in made.stages:
-        for index, pool in enumerate(made.pools):
-            drawn = int(part.drawn[-1][index])
-            if drawn > before[pool.domain]:
-                row = (part.stage.name, part.steps, pool.domain, drawn - before[pool.domain])
-                rows.append((*row, pool.num_sequences, epochs[pool.domain]))
-            before[pool.domain] = drawn
-    columns = ("stage", "steps", "domain", "sequences", "pool", "epochs in all")
-    title = f"{schedule.name} for proxy {shape.name} at context {context}"
-    console.show_table(columns, rows, as_json=as_json, title=title)
+        head = (part.stage.name, part.steps, part.context)
+        if part.stage.practice is not None:
+            rows.append((*head, _practised(part.stage), None, None, None))
+        for index, source in enumerate(made.sources):
+            drawn = int(part.drawn[-1][index] - part.drawn[0][index])
+            if drawn:
+                pool = made.pools[index].num_sequences
+                rows.append((*head, source.domain, drawn, pool, epochs[source.domain]))
+    return rows
 
 
 def stage_table(
@@ -111,21 +133,43 @@ def stage_table(
 ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     """Return columns and rows: one row per stage and domain."""
     totals = schedule.epochs(inventory.supply(tuple(schedule.dose())))
-    rows: list[tuple[object, ...]] = [
-        (
-            stage.name,
-            stage.kind,
-            show_quantity(stage.tokens),
-            domain,
-            f"{tokens / stage.tokens:.1%}",
-            show_quantity(tokens),
-            round(totals[domain], 2),
-        )
-        for stage in schedule.stages
-        for domain, tokens in stage.dose().items()
-    ]
+    rows: list[tuple[object, ...]] = []
+    for stage in schedule.stages:
+        head = (stage.name, stage.kind, show_quantity(stage.tokens))
+        if stage.practice is not None:
+            rows.append((*head, _practised(stage), None, None, None))
+        rows += [
+            (
+                *head,
+                domain,
+                f"{tokens / stage.tokens:.1%}",
+                show_quantity(tokens),
+                round(totals[domain], 2),
+            )
+            for domain, tokens in stage.dose().items()
+        ]
     columns = ("stage", "kind", "tokens", "domain", "share", "domain tokens", "epochs in all")
     return columns, rows
+
+
+def _practised(stage: Stage) -> str:
+    return f"own answers ({stage.practice.method})" if stage.practice else ""
+
+
+def _notes(stage: Stage) -> list[str]:
+    """Return what a table of mixtures does not show of a stage."""
+    notes = []
+    if stage.gate is not None:
+        notes.append(f"starts when {stage.gate}, in shares of its tokens and those before")
+    if stage.ordering is not None:
+        notes.append(f"ordered by {stage.ordering.score}, strength {stage.ordering.strength:g}")
+    if stage.online is not None:
+        notes.append(f"{stage.online.policy} sets the mixture {stage.online.updates} times")
+    if stage.rope_base is not None:
+        notes.append(f"rotary base {stage.rope_base:,.0f}")
+    if stage.packing != "stream":
+        notes.append(f"documents packed {stage.packing}")
+    return notes
 
 
 def _resolve(space: Space, at: str) -> Schedule:

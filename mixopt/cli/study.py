@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from mixopt.cli.corpus import build_store
 from mixopt.cli.paths import (
     CatalogOption,
     JsonOption,
+    MapOption,
     StudyNotes,
     WorkersOption,
     corpus_folder,
@@ -25,8 +27,8 @@ from mixopt.cli.paths import (
 from mixopt.errors import StudyError
 from mixopt.evaluation.score import score
 from mixopt.proxy.config import read_proxy
-from mixopt.recipes.decode import decode
 from mixopt.recipes.locate import locate
+from mixopt.schedule.mapping import read_mapping
 from mixopt.schedule.recipe import read_schedule
 from mixopt.schedule.space import Space
 from mixopt.study.engines.engine import Engine
@@ -61,28 +63,45 @@ def run(  # noqa: PLR0913 - one option each
     ] = None,
     workers: WorkersOption = None,
     *,
+    mapped: MapOption = None,
     device: Annotated[
         DeviceName, typer.Option("--device", help="Where proxies are trained.")
     ] = "auto",
 ) -> None:
     """Search a space; the same command goes on where it was stopped."""
-    setup = begin(recipe, find_catalog(catalog), folder, corpus, storage, find_device(device))
+    setup = begin(
+        Material(recipe=recipe, catalog=find_catalog(catalog), mapped=tuple(mapped or ())),
+        folder,
+        corpus,
+        storage,
+        find_device(device),
+    )
     search(setup, workers)
     console.show_text(f"{setup.folder}: {setup.settings.trials} trials")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Material:
+    """What a study is of."""
+
+    recipe: str  # a path or a shipped name
+    catalog: Path
+    mapped: tuple[str, ...] = ()  # NAME=DOMAIN: what the recipe's names of data stand for
+
+
 def begin(
-    recipe: str,
-    catalog: Path,
+    material: Material,
     folder: Path | None,
     corpus: Path | None,
     storage: str | None,
     device: str | None = None,
 ) -> StudySetup:
     """Find and check everything a study runs on, and note it in the study's folder."""
+    catalog = material.catalog
     inventory = read_inventory(catalog)
-    recipe_file = locate(recipe, "schedules")
-    decoded = read_schedule(recipe_file, inventory, StudyRecipe)
+    recipe_file = locate(material.recipe, "schedules")
+    domains = read_mapping(material.mapped)
+    decoded = read_schedule(recipe_file, inventory, StudyRecipe, domains=domains)
     proxy = read_proxy(decoded.study.proxy)
     place = folder if folder is not None else Path("runs") / decoded.name
     store_folder = corpus_folder(catalog, corpus)
@@ -109,6 +128,7 @@ def begin(
             proxy=decoded.study.proxy,
             storage=url,
             device=setup.device,
+            mapped=material.mapped,
         ),
     )
     return setup
@@ -118,8 +138,9 @@ def resume(folder: Path) -> StudySetup:
     """Return the setup of a study from its folder alone."""
     notes = read_notes(folder)
     return begin(
-        str(folder / notes.recipe),
-        Path(notes.catalog),
+        Material(
+            recipe=str(folder / notes.recipe), catalog=Path(notes.catalog), mapped=notes.mapped
+        ),
         folder,
         Path(notes.corpus),
         notes.storage,
@@ -146,8 +167,9 @@ def make_engine(workers: int | None, device: str) -> AbstractContextManager[Engi
 
 def read_settings(folder: Path) -> StudyRecipe:
     """Read the recipe that a study was begun with."""
-    text = (folder / read_notes(folder).recipe).read_text(encoding="utf-8")
-    return decode(text, StudyRecipe, file=str(folder / _RECIPE_COPY))
+    notes = read_notes(folder)
+    domains = read_mapping(notes.mapped)
+    return read_schedule(folder / notes.recipe, None, StudyRecipe, domains=domains)
 
 
 def show(
@@ -181,6 +203,18 @@ def show(
     if as_json:
         columns = ["trial", "label", "seeds", *(p for key in keys for p in (key, f"{key} se"))]
     console.show_table([*columns, "CPU s"], rows, as_json=as_json, title=str(folder))
+
+
+def narrate_costs(setup: StudySetup) -> None:
+    """Say what each stage cost, its examination included."""
+    costs = setup.ledger.stage_costs()
+    total = sum(cost.cpu_seconds for cost in costs)
+    shown = ", ".join(
+        f"{cost.stage} {cost.cpu_seconds:,.0f} ({cost.cpu_seconds / cost.trained:.1f} each)"
+        for cost in costs
+    )
+    if total:
+        console.narrate(f"CPU seconds by stage: {shown}; {total:,.0f} in all")
 
 
 def _narrate_tokens(records: list[TrialRecord]) -> None:

@@ -23,8 +23,10 @@ from mixopt.corpus.layout import (
     domain_key,
     file_name,
     read_record,
+    score_part,
 )
 from mixopt.corpus.packing import pack
+from mixopt.corpus.scores import LENGTH, DocumentScores, row_means
 from mixopt.corpus.spool import ContentOrder, Spool
 from mixopt.corpus.store import TokenStore
 from mixopt.corpus.tokenizer import Tokenizer
@@ -116,51 +118,64 @@ class _DomainWriter:
 
     def _write_text(self, folder: Path, split: Split, batches: Batches) -> SplitRecord:
         order, end = ContentOrder(), np.array([self._tokenizer.end_of_text], np.uint32)
-        path = folder / file_name(split, "tokens")
+        path, scores = folder / file_name(split, "tokens"), DocumentScores()
         count = num_bytes = 0
         with Spool(folder / "spool.bin", self._tokenizer.storage_type) as spool:
             for batch in batches:
                 texts = [render_document(document) for document in batch]
                 encoded = self._tokenizer.encode_batch(texts)
-                for document, tokens in zip(batch, encoded, strict=True):
+                for document, text, tokens in zip(batch, texts, encoded, strict=True):
                     spool.add(order.key(document.identity), np.concatenate((tokens, end)))
+                    scores.add(document, text)
                 count += len(batch)
                 num_bytes += sum(len(text.encode()) for text in texts)
             with path.open("wb") as file:
-                num_tokens = spool.write_sorted(file)
+                places, offsets = spool.write_sorted(file)
                 _sync(file)
+        columns = scores.columns(places)
+        arrays = {"documents": offsets.astype("<i8"), **_score_arrays(columns)}
         return SplitRecord(
             documents=count,
             dropped=0,
-            num_tokens=num_tokens,
+            num_tokens=int(offsets[-1]),
             num_bytes=num_bytes,
             num_rows=0,
-            files={path.name: path.stat().st_size},
+            scores=tuple(columns),
+            files={path.name: path.stat().st_size, **_write_arrays(folder, split, arrays)},
         )
 
     def _write_rows(self, folder: Path, split: Split, batches: Batches) -> SplitRecord:
-        examples, dropped = self._examples(batches)
+        examples, scores, dropped = self._examples(batches)
         packed = pack(examples, row_length=self._context + 1, padding=self._tokenizer.end_of_text)
-        arrays: dict[str, NDArray[np.generic]] = {
-            file_name(split, "tokens"): packed.tokens.astype(self._tokenizer.storage_type),
-            file_name(split, "answers"): packed.answers,
-            file_name(split, "segments"): packed.segments.astype("<i4", copy=False),
+        lengths = np.array([len(example.tokens) for example in examples], np.int64)
+        scores |= {LENGTH: lengths.astype(np.float32)}
+        columns = {
+            name: row_means(packed.rows, lengths, column).astype(np.float32)
+            for name, column in scores.items()
         }
-        for name, array in arrays.items():
-            _write_synced(folder / name, array.data)
+        arrays: dict[str, NDArray[np.generic]] = {
+            "tokens": packed.tokens.astype(self._tokenizer.storage_type),
+            "answers": packed.answers,
+            "segments": packed.segments.astype("<i4", copy=False),
+            **_score_arrays(columns),
+        }
         return SplitRecord(
             documents=len(examples),
             dropped=dropped,
-            num_tokens=sum(len(example.tokens) for example in examples),
+            num_tokens=int(lengths.sum()),
             num_bytes=sum(example.num_bytes for example in examples),
             num_rows=len(packed.tokens),
-            files={name: array.nbytes for name, array in arrays.items()},
+            scores=tuple(columns),
+            files=_write_arrays(folder, split, arrays),
         )
 
-    def _examples(self, batches: Batches) -> tuple[list[Example], int]:
-        """Return the examples that fit in a row, in content order, and how many do not."""
-        order, dropped = ContentOrder(), 0
-        kept: list[tuple[str, Example]] = []
+    def _examples(
+        self, batches: Batches
+    ) -> tuple[list[Example], dict[str, NDArray[np.float32]], int]:
+        """Return the examples that fit in a row in content order, their scores, and how many do not."""
+        order, scores, dropped = ContentOrder(), DocumentScores(), 0
+        keys: list[str] = []
+        kept: list[Example] = []
         for batch in batches:
             messages = [document.messages for document in batch]
             examples = encode_conversations(messages, self._tokenizer)
@@ -168,9 +183,12 @@ class _DomainWriter:
                 if example is None or len(example.tokens) > self._context + 1:
                     dropped += 1
                 else:
-                    kept.append((order.key(document.identity), example))
-        kept.sort(key=lambda pair: pair[0])
-        return [example for _, example in kept], dropped
+                    keys.append(order.key(document.identity))
+                    kept.append(example)
+                    scores.add(document, render_document(document))
+        places = sorted(range(len(keys)), key=keys.__getitem__)
+        columns = scores.columns(np.asarray(places, np.int64))
+        return [kept[place] for place in places], columns, dropped
 
     def _put_in_place(self, new: Path, place: Path) -> None:
         """Rename the new folder to its place, unless another process was first."""
@@ -190,6 +208,7 @@ class _DomainWriter:
             tokenizer_digest=self._tokenizer.digest,
             context=self._context if self._supply.schema == "conversation" else None,
             storage=self._tokenizer.storage_type.str,
+            end_of_text=self._tokenizer.end_of_text,
             splits=splits,
         )
         return record.model_dump_json(indent=2) + "\n"
@@ -217,6 +236,19 @@ def _batches(domain: str, source: DocumentSource, progress: Progress, split: Spl
     if batch:
         yield batch
         progress(domain, len(batch))
+
+
+def _score_arrays(columns: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.generic]]:
+    return {score_part(name): column.astype("<f4", copy=False) for name, column in columns.items()}
+
+
+def _write_arrays(
+    folder: Path, split: Split, arrays: dict[str, NDArray[np.generic]]
+) -> dict[str, int]:
+    """Write one file per array; return the bytes of each by name."""
+    for part, array in arrays.items():
+        _write_synced(folder / file_name(split, part), array.data)
+    return {file_name(split, part): array.nbytes for part, array in arrays.items()}
 
 
 def _write_synced(path: Path, content: bytes | memoryview) -> None:

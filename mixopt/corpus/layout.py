@@ -14,9 +14,11 @@ from mixopt.corpus.tokenizer import Tokenizer
 from mixopt.errors import CatalogError
 from mixopt.recipes.digest import digest
 
-Part = Literal["tokens", "answers", "segments"]
+Packing = Literal["stream", "whole"]
+"""`stream`: documents end to end, cut wherever a sequence ends. `whole`: no document is cut that fits
+into a sequence."""
 
-FORMAT = 1
+FORMAT = 2
 RECORD = "meta.json"
 REMEDY = "Run `mixopt corpus build` to write it again."
 
@@ -30,6 +32,7 @@ class SplitRecord(BaseModel):
         num_tokens: tokens, end_of_text included and padding not.
         num_bytes: UTF-8 bytes of the text behind the tokens.
         num_rows: packed rows; 0 for text.
+        scores: what there is of every document, or of every packed row; none without documents.
         files: bytes of each file by name.
     """
 
@@ -40,6 +43,7 @@ class SplitRecord(BaseModel):
     num_tokens: int
     num_bytes: int
     num_rows: int
+    scores: tuple[str, ...]
     files: dict[str, int]
 
 
@@ -49,6 +53,7 @@ class DomainRecord(BaseModel):
     Attributes:
         context: inputs of a packed row, in tokens; None for text, which is cut when it is read.
         storage: numpy name of the type of the stored token ids.
+        end_of_text: id that ends every document, and fills rows up.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,12 +66,19 @@ class DomainRecord(BaseModel):
     tokenizer_digest: str
     context: int | None
     storage: str
+    end_of_text: int
     splits: dict[Split, SplitRecord]
 
     @property
     def storage_type(self) -> np.dtype[np.unsignedinteger]:
         """The type of the stored token ids."""
         return np.dtype(self.storage)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores that are stored for all documents of the domain, sorted."""
+        found = [set(split.scores) for split in self.splits.values() if split.documents]
+        return tuple(sorted(set.intersection(*found))) if found else ()
 
 
 def domain_key(supply: DomainSupply, tokenizer: Tokenizer, context: int) -> str:
@@ -78,9 +90,23 @@ def domain_key(supply: DomainSupply, tokenizer: Tokenizer, context: int) -> str:
     return digest([FORMAT, supply.content_hash, supply.schema, tokenizer.digest, rows])
 
 
-def file_name(split: Split, part: Part) -> str:
-    """Return the file name of one array of one split."""
+def file_name(split: Split, part: str) -> str:
+    """Return the file name of one array of one split.
+
+    Text has `tokens` and `documents`, where each begins; conversations have `tokens`, `answers` and
+    `segments`; both have a `score_part` for every score.
+    """
     return f"{split}.{part}.bin"
+
+
+def score_part(name: str) -> str:
+    """Return what the array of a score is called: one number per document, or per packed row."""
+    return f"score-{name}"
+
+
+def whole_name(split: Split, context: int) -> str:
+    """Return the name of the file that keeps which rows of whole documents there are."""
+    return f"{split}.whole-{context}.npz"
 
 
 def read_record(folder: Path, domain: str) -> DomainRecord:

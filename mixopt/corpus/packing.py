@@ -23,11 +23,13 @@ class PackedRows:
         tokens: uint32 [rows, T+1]; filled up with the padding token.
         answers: bool [rows, T+1]; True where the token is a target of the loss.
         segments: int32 [rows, T+1]; 1, 2, ... per example within a row, 0 for padding.
+        rows: int64 [examples]; the row of each example.
     """
 
     tokens: NDArray[np.uint32]
     answers: NDArray[np.bool_]
     segments: NDArray[np.int32]
+    rows: NDArray[np.int64]
 
 
 def pack(examples: Sequence[Example], *, row_length: int, padding: int) -> PackedRows:
@@ -51,7 +53,8 @@ def pack(examples: Sequence[Example], *, row_length: int, padding: int) -> Packe
         answers[row, start:stop] = example.answers
         answers[row, start] = False
         segments[row, start:stop] = members[row]
-    return PackedRows(tokens=tokens, answers=answers, segments=segments)
+    rows = np.array([row for row, _ in places], np.int64)
+    return PackedRows(tokens=tokens, answers=answers, segments=segments, rows=rows)
 
 
 def first_fit(lengths: Sequence[int], capacity: int) -> list[tuple[int, int]]:

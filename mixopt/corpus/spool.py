@@ -61,13 +61,18 @@ class Spool:
         self._keys.append(key)
         self._lengths.append(len(tokens))
 
-    def write_sorted(self, out: BinaryIO) -> int:
-        """Write all arrays one after the other in the order of their keys; return the tokens."""
+    def write_sorted(self, out: BinaryIO) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Write all arrays one after the other in the order of their keys.
+
+        Returns:
+            The numbers of the arrays, from 0 as they were added, in that order; and where each of
+            them begins, in tokens, with the end of the last, [arrays + 1].
+        """
         self._file.flush()
+        places = sorted(range(len(self._keys)), key=self._keys.__getitem__)
         stops = np.cumsum(np.asarray(self._lengths, np.int64)).tolist()
-        total = stops[-1] if stops else 0
-        if total:
+        if stops and stops[-1]:
             tokens = np.memmap(self._path, self._storage, mode="r").view(np.ndarray)
-            places = sorted(range(len(stops)), key=self._keys.__getitem__)
             out.writelines(tokens[stops[at] - self._lengths[at] : stops[at]].data for at in places)
-        return total
+        order = np.asarray(places, np.int64)
+        return order, np.append(0, np.cumsum(np.asarray(self._lengths, np.int64)[order]))

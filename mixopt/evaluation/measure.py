@@ -11,16 +11,24 @@ MEAN: Final = "mean"  # subject of a measure averaged over domains or task famil
 
 DIRECTIONS: Final[dict[str, Direction]] = {
     "bits_per_byte": "minimize",
+    "long_bits_per_byte": "minimize",
     "margin": "maximize",
     "answer_bits_per_byte": "minimize",
     "answer_probability": "maximize",
+    "preference_accuracy": "maximize",
     "accuracy": "maximize",
+    "pass_at_1": "maximize",
+    "pass_at_4": "maximize",
+    "pass_at_8": "maximize",
 }
 """Which way each kind of measure is better.
 
-`bits_per_byte` of held-out text; of task problems: `margin` (nats per byte that the right answer
-leads a plausible wrong one by), `answer_bits_per_byte` and `answer_probability` of the right
-answer, `accuracy` of greedy samples under the verifier.
+`bits_per_byte` of held-out text, at the context that proxies begin with, and `long_bits_per_byte`
+of the last half of each sequence, at the context of the stage just trained; of task problems:
+`margin` (nats per byte that the right answer leads a plausible wrong one by),
+`answer_bits_per_byte` and `answer_probability` of the right answer, `preference_accuracy` (share of
+problems whose right answer is likelier than the wrong one), `accuracy` of greedy samples under the
+verifier, and `pass_at_k`, the chance that one of k answers sampled at temperature 1 passes it.
 """
 
 
@@ -30,7 +38,7 @@ class Measure:
 
     stage: str  # after which stage it was taken
     name: str  # a key of DIRECTIONS
-    subject: str  # a domain, a task family, or `mean`
+    subject: str  # a domain, a task family, one at another level (`recall@3`), or `mean`
     value: float
     standard_error: float  # over documents or problems; noise of the seed not included
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mixopt.evaluation.measure import Measure
+from mixopt.schedule.mixture import Mixture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,6 +14,26 @@ class TrainedNode:
 
     key: str  # the same for all members that share it
     tokens: int  # trained on in it
+    stage: str = ""
+    cpu_seconds: float = 0.0  # of the whole node, examination included, whoever shares it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One number that a stage notes of how it went: where its gate opened, pairs found, rewards."""
+
+    stage: str
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChosenMixture:
+    """A mixture that an online policy chose, trained on from one point of its stage to the next."""
+
+    stage: str
+    since: float  # share of the stage's steps done, in [0, 1)
+    mixture: Mixture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +48,8 @@ class MemberResult:
     tokens: int  # scheduled
     path: tuple[TrainedNode, ...] = ()  # stages it went through, as far as it came
     stopped_after: str | None = None  # stage after which it was given up, measures and all
+    figures: tuple[Figure, ...] = ()
+    chosen: tuple[ChosenMixture, ...] = ()  # by stage, in ascending order
 
     @property
     def prefix(self) -> str | None:

@@ -35,6 +35,8 @@ class DocumentFile:
 def write_documents(domain: str, documents: Iterable[Document], path: Path) -> DocumentFile:
     """Write documents as JSON lines with a `text` field, or `messages` for conversations.
 
+    What the catalog's sources score stands beside it in `scores`, by name.
+
     They are streamed to a file beside `path`, which takes its name once it is whole.
 
     Raises:
@@ -62,4 +64,6 @@ def _line(document: Document) -> bytes:
     row: dict[str, object] = {"text": document.text}
     if document.messages:
         row = {"messages": [{"role": r, "content": c} for r, c in document.messages]}
+    if document.scores:
+        row["scores"] = dict(document.scores)
     return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="replace")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mixopt.errors import ExportError
 from mixopt.export.documents import DocumentFile
-from mixopt.export.planned import ExportPlan
+from mixopt.export.planned import ExportPlan, PlannedStage
 from mixopt.export.verify import Check
 
 MANIFEST = "manifest.json"
@@ -57,7 +57,7 @@ def manifest(
         "catalog": {"name": plan.catalog, "content_hash": plan.catalog_hash},
         "tokenizer": plan.tokenizer,
         "epochs": plan.epochs(),
-        "stages": [asdict(stage) for stage in plan.stages],
+        "stages": [_stage(stage) for stage in plan.stages],
         "domains": [
             {**asdict(source), "shards": [str(path) for path in source.shards]}
             for source in plan.sources.values()
@@ -67,6 +67,11 @@ def manifest(
         "documents": [{**asdict(file), "path": str(file.path)} for file in documents],
         "files": dict(hashes),
     }
+
+
+def _stage(stage: PlannedStage) -> dict[str, Any]:
+    practice = stage.practice.model_dump(mode="json") if stage.practice is not None else None
+    return {**asdict(replace(stage, practice=None)), "practice": practice}
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> Path:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from mixopt.errors import ExportError
-from mixopt.export import readme
+from mixopt.export import readme, remarks
 from mixopt.export.context import ExportContext, Reading, Unit, Written, file_stem
 from mixopt.export.megatron_launches import Launch, arguments, data_prefix, launches
 from mixopt.export.pieces import exact_shares
@@ -94,7 +94,7 @@ def _flags(path: Path) -> dict[str, str]:
     except OSError as error:
         message = f"cannot read {path}"
         raise ExportError(message, why=str(error)) from error
-    pairs = (line.partition("=") for line in lines)
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
     return {flag: value for flag, _, value in pairs}
 
 
@@ -152,6 +152,13 @@ def _weights(path: Path, domains: Mapping[str, str]) -> dict[str, float]:
 
 def _notes(plan: ExportPlan, every: list[Launch]) -> list[str]:
     notes = []
+    for stage in (stage for stage in plan.stages if stage.kind == "lm"):
+        notes += remarks.shuffled(stage, "Megatron-LM")
+        if stage.packing == "whole":
+            notes.append(
+                f"stage '{stage.name}': Megatron-LM joins documents end to end and cuts them where a "
+                "sequence ends; the plan keeps those whole that fit into one."
+            )
     for before, launch in itertools.pairwise(every):
         where = f"'{launch.stage.name}'"
         if launch.chain != before.chain:
@@ -190,12 +197,14 @@ def _redrawn(plan: ExportPlan, every: list[Launch]) -> list[str]:
 
 def _readme(plan: ExportPlan, every: list[Launch], context: ExportContext, notes: list[str]) -> str:
     stages = [stage for stage in plan.stages if stage.kind == "lm"]
+    others = [f"'{stage.name}' ({stage.kind})" for stage in plan.stages if stage.kind != "lm"]
+    left = [f"Not for Megatron-LM: {', '.join(others)}; see the target trl."] if others else []
     names = list(dict.fromkeys(part.domain for stage in stages for part in stage.parts))
     return readme.page(
         f"Megatron-LM: {readme.cell(plan.schedule)}",
         [
             ("", [f"Schedule {plan.digest}, catalog {plan.catalog_hash}. {_INTRODUCTION}"]),
-            ("Stages", readme.stages_table(stages)),
+            ("Stages", [*readme.stages_table(stages), "", *readme.bullets(left, "These are all.")]),
             ("1. Data", [*_DATA, "", "```bash", *_preprocess(names, context), "```"]),
             ("", readme.shards_table(plan, names)),
             ("2. Training", [*_TRAINING, "", "```bash", *_commands(every, context), "```"]),
@@ -223,7 +232,7 @@ def _commands(every: list[Launch], context: ExportContext) -> list[str]:
     for launch in every:
         path = context.export_folder / Megatron.name / f"{launch.stem}.args"
         lines += [
-            f"mapfile -t ARGUMENTS < {shlex.quote(str(path))}",
+            f"mapfile -t ARGUMENTS < <(grep -v '^#' {shlex.quote(str(path))})",
             (
                 'torchrun --nproc-per-node 8 "$MEGATRON/pretrain_gpt.py" "${MODEL[@]}" '
                 '"${ARGUMENTS[@]}"'
@@ -234,7 +243,7 @@ def _commands(every: list[Launch], context: ExportContext) -> list[str]:
 
 _INTRODUCTION = (
     "Weights are shares of fixed-length samples, so the plan's token shares pass through. Every "
-    "`.args` file has one argument per line; every `.blend.json` names the data of one launch. "
+    "`.args` file has one argument per line, and comments that start with `#`; every `.blend.json` names the data of one launch. "
     "Nothing is held out: bring validation data of your own by filling in `valid` and --eval-iters."
 )
 _DATA = [
@@ -255,6 +264,7 @@ _TRAINING = [
     (
         "`MODEL` is an array with the size of the model, its tokenizer, precision, parallelism and "
         "`--micro-batch-size`. A launch ends by itself at the end of its stage or piece, with a "
-        "checkpoint that the next one loads; after a crash, run the same launch again."
+        "checkpoint that the next one loads; after a crash, run the same launch again. A launch with "
+        "`--rotary-base` needs `--position-embedding-type rope` in `MODEL`."
     ),
 ]

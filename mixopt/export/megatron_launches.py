@@ -11,6 +11,7 @@ from typing import Final
 from mixopt import seeds
 from mixopt.export.context import ExportContext, stage_stem
 from mixopt.export.planned import ExportPlan, Piece, PlannedStage
+from mixopt.export.remarks import comments
 from mixopt.schedule.rate import Decay
 
 _DECAY: Final[Mapping[Decay, str]] = {"linear": "linear", "cosine": "cosine", "sqrt": "minus_sqrt"}
@@ -85,7 +86,7 @@ def data_prefix(context: ExportContext, stem: str) -> Path:
 def arguments(
     launch: Launch, every: list[Launch], plan: ExportPlan, context: ExportContext, blend: str
 ) -> list[str]:
-    """Return the arguments of one launch as `--flag=value`.
+    """Return the arguments of one launch as `--flag=value`, after lines of comment that start with `#`.
 
     Args:
         launch: which one.
@@ -108,7 +109,14 @@ def arguments(
     transitions = [first.end for first, _ in pairwise(chain)]
     if transitions:
         given.append(f"--phase-transition-iterations={','.join(map(str, transitions))}")
-    return given + _rate(launch, chain) + _checkpoints(launch, context)
+    remarked = [f"# {line}" for line in comments(launch.stage)]
+    return remarked + given + _rope(launch) + _rate(launch, chain) + _checkpoints(launch, context)
+
+
+def _rope(launch: Launch) -> list[str]:
+    """Return the rotary base, a whole number to Megatron-LM; the model's own where none is changed."""
+    base = launch.stage.rope_base
+    return [] if base is None else [f"--rotary-base={round(base)}"]
 
 
 def _seed(launch: Launch, plan: ExportPlan, context: ExportContext) -> int:

@@ -31,7 +31,11 @@ class Cut:
 
 
 def cut(
-    curve: MixtureCurve, domains: tuple[str, ...], steps: int, per_move: int = PIECES_PER_MOVE
+    curve: MixtureCurve,
+    domains: tuple[str, ...],
+    steps: int,
+    span: int | None = None,
+    per_move: int = PIECES_PER_MOVE,
 ) -> list[Cut]:
     """Cut a stage into pieces at whole steps; a stage that holds one mixture is one piece.
 
@@ -39,11 +43,14 @@ def cut(
         curve: the mixture over the stage.
         domains: the M domains, in the order of the weights.
         steps: optimizer steps of the stage.
+        span: steps that the curve is laid over; more than `steps` where the stage ends early.
         per_move: pieces between two knots whose mixtures differ.
     """
-    bounds = np.unique(np.round(np.array(_bounds(curve, domains, per_move)) * steps))
+    span = span or steps
+    bounds = np.unique(np.round(np.array(_bounds(curve, domains, per_move)) * span))
+    bounds = np.append(bounds[bounds < steps], steps)
     return [
-        _piece(curve, domains, float(first), float(last), steps)
+        _piece(curve, domains, float(first), float(last), span)
         for first, last in itertools.pairwise(bounds)
     ]
 
@@ -75,9 +82,9 @@ def _bounds(curve: MixtureCurve, domains: tuple[str, ...], per_move: int) -> lis
 
 
 def _piece(
-    curve: MixtureCurve, domains: tuple[str, ...], first: float, last: float, steps: int
+    curve: MixtureCurve, domains: tuple[str, ...], first: float, last: float, span: int
 ) -> Cut:
-    middles = (first + (np.arange(_POINTS) + 0.5) / _POINTS * (last - first)) / steps
+    middles = (first + (np.arange(_POINTS) + 0.5) / _POINTS * (last - first)) / span
     table = curve.weights_at(middles, domains)
     mean = table.mean(axis=0)
     weights = np.asarray(mean / mean.sum())

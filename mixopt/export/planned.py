@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mixopt.schedule.practice import Practice
 from mixopt.schedule.rate import Decay
-from mixopt.schedule.schedule import StageKind, TargetRun
+from mixopt.schedule.schedule import Online, Ordering, Packing, StageKind, TargetRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,21 +100,42 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedGate:
+    """Where a stage starts that waits for a measure.
+
+    Attributes:
+        condition: what it waits for, as one line.
+        share: of the tokens of this stage and the one before, done when this one starts.
+        measured: whether runs have shown `share`; else it is what the schedule's tokens say.
+    """
+
+    condition: str
+    share: float
+    measured: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedStage:
     """One stage of the target run.
 
     Attributes:
         number: position in the schedule, from 1.
         name: the stage's name.
-        kind: `lm` or `sft`.
+        kind: `lm`, `sft`, `dpo` or `rl`.
         context_tokens: length of a sequence.
-        batch_sequences: sequences per optimizer step.
+        batch_sequences: sequences per optimizer step; a pair of `dpo` is two, an answer of `rl` one.
         steps: optimizer steps.
         tokens: steps x sequences per step x length of a sequence.
         sequences: steps x sequences per step.
         rate: the learning rate.
-        pieces: the mixture over the stage.
+        pieces: the mixture over the stage; none where it trains on the model's own answers.
         parts: the domains of the whole stage.
+        packing: how documents fill sequences.
+        ordering: of the documents of a domain; None where they are shuffled.
+        rope_base: of the rotary positions; None where the schedule changes it nowhere.
+        gate: when it takes over from the stage before; None at a fixed point.
+        online: the rule that set its mixture while a proxy trained; `pieces` are the prior.
+        practice: how it learns from the model's own answers; None where it trains on documents.
     """
 
     number: int
@@ -127,6 +149,12 @@ class PlannedStage:
     rate: Rate
     pieces: tuple[Piece, ...]
     parts: tuple[Part, ...]
+    packing: Packing = "stream"
+    ordering: Ordering | None = None
+    rope_base: float | None = None
+    gate: PlannedGate | None = None
+    online: Online | None = None
+    practice: Practice | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

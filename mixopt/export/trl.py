@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final, Literal
 
 from mixopt.export import readme
-from mixopt.export.context import ExportContext, Reading, Unit, Written, stage_stem
+from mixopt.export.context import ExportContext, Reading, Unit, Written
 from mixopt.export.planned import ExportPlan, PlannedStage
-from mixopt.export.trl_lm import SCRIPT, read_lm, write_lm, write_script
+from mixopt.export.trl_answers import read_accepted, write_accepted
+from mixopt.export.trl_lm import read_lm, write_lm, write_script
+from mixopt.export.trl_preferences import read_preferences, write_preferences
+from mixopt.export.trl_readme import write_readme
+from mixopt.export.trl_rewards import read_rewards, write_reward_script, write_rewards
 from mixopt.export.trl_sft import read_sft, write_sft
 from mixopt.schedule.schedule import StageKind
+
+_Writer = Callable[[PlannedStage, ExportPlan, Path, ExportContext], tuple[Path, list[str]]]
+_Reader = Callable[[PlannedStage, ExportPlan, Path, ExportContext], list[Reading]]
+_Form = Literal["documents", "conversations", "accepted", "preferences", "rewards"]
+
+_FORMS: Final[dict[_Form, tuple[_Writer, _Reader]]] = {
+    "documents": (write_lm, read_lm),
+    "conversations": (write_sft, read_sft),
+    "accepted": (write_accepted, read_accepted),
+    "preferences": (write_preferences, read_preferences),
+    "rewards": (write_rewards, read_rewards),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Trl:
-    """The target TRL for SFT, with a script over `datasets` and `transformers` for text stages."""
+    """The target TRL for SFT, DPO and GRPO, with a script over `datasets` for text stages."""
 
     name: ClassVar[str] = "trl"
     description: ClassVar[str] = "TRL and datasets: one YAML per stage, and a script for text"
     unit: ClassVar[Unit] = "rows"
-    kinds: ClassVar[tuple[StageKind, ...]] = ("lm", "sft")
+    kinds: ClassVar[tuple[StageKind, ...]] = ("lm", "sft", "dpo", "rl")
     written_for: ClassVar[str] = "TRL 1.8 or later, datasets 4.2 or later, transformers 5"
 
     def write(self, plan: ExportPlan, folder: Path, context: ExportContext) -> Written:
         """Write a config per stage, the script for text stages, and a README."""
         paths, notes = [], []
         for stage in plan.stages:
-            writer = write_lm if stage.kind == "lm" else write_sft
-            path, found = writer(stage, plan, folder, context)
+            write, _ = _FORMS[_form(stage)]
+            path, found = write(stage, plan, folder, context)
             paths.append(path)
             notes += found + _notes_on_rate(stage)
         if any(stage.kind == "lm" for stage in plan.stages):
             paths.append(write_script(folder))
+        if any(stage.kind == "rl" for stage in plan.stages):
+            paths.append(write_reward_script(folder))
         notes += readme.repeated(plan, self.kinds)
         page = folder / "README.md"
-        page.write_text(_readme(plan, context, notes), encoding="utf-8")
+        final = str(context.export_folder / self.name)
+        page.write_text(write_readme(plan, final, context, notes), encoding="utf-8")
         return Written(files=(*paths, page), approximations=tuple(notes))
 
     def read(self, plan: ExportPlan, folder: Path, context: ExportContext) -> list[Reading]:
@@ -48,9 +67,18 @@ class Trl:
         """
         found: list[Reading] = []
         for stage in plan.stages:
-            reader = read_lm if stage.kind == "lm" else read_sft
-            found += reader(stage, plan, folder, context)
+            _, read = _FORMS[_form(stage)]
+            found += read(stage, plan, folder, context)
         return found
+
+
+def _form(stage: PlannedStage) -> _Form:
+    """Return what a stage learns from."""
+    if stage.kind == "lm":
+        return "documents"
+    if stage.kind == "sft":
+        return "conversations" if stage.practice is None else "accepted"
+    return "preferences" if stage.kind == "dpo" else "rewards"
 
 
 def _notes_on_rate(stage: PlannedStage) -> list[str]:
@@ -63,66 +91,3 @@ def _notes_on_rate(stage: PlannedStage) -> list[str]:
             "not at 0."
         )
     ]
-
-
-def _readme(plan: ExportPlan, context: ExportContext, notes: list[str]) -> str:
-    names = list(plan.sources)
-    lengths = [
-        (
-            f"A document's length is the catalog's mean, counted with '{plan.tokenizer}'; a share of "
-            "tokens w becomes a share of rows in proportion to w / length."
-        )
-    ]
-    return readme.page(
-        f"TRL and datasets: {readme.cell(plan.schedule)}",
-        [
-            ("", [f"Schedule {plan.digest}, catalog {plan.catalog_hash}. {lengths[0]}"]),
-            ("Stages", readme.stages_table(plan.stages)),
-            ("1. Data and model", _data(context)),
-            ("", readme.shards_table(plan, names)),
-            ("2. Training", [*_training(context), "", "```bash", *_commands(plan, context), "```"]),
-            ("Mixture", readme.mixture_table(plan.stages)),
-            ("What differs from the plan", readme.bullets(notes, "Nothing.")),
-        ],
-    )
-
-
-def _data(context: ExportContext) -> list[str]:
-    documents = context.documents("x").parent
-    return [
-        (
-            f"The configs read one JSONL file per domain in `{documents}`, with a `text` or a `messages` "
-            "field; `mixopt export --with-documents` writes them from the training split of the "
-            "catalog. The catalog's own files may have other formats and fields, and hold the "
-            "validation and test documents too. A domain with a declared supply is there as a sample "
-            "only: put the whole domain in its place."
-        ),
-        "",
-        (
-            f"The first stage takes its model and tokenizer from `{context.run_folder / 'model'}`: a "
-            "checkpoint to go on from, or `config.json` and tokenizer files for a fresh model. If text "
-            "stages ran in another trainer, convert its last checkpoint and set `model_name_or_path`."
-        ),
-    ]
-
-
-def _training(context: ExportContext) -> list[str]:
-    return [
-        (
-            f"The configs are for {context.devices} device(s): on n of them, divide "
-            "`gradient_accumulation_steps` by n. Packing whole conversations needs an attention "
-            "implementation that keeps packed examples apart (`attn_implementation: "
-            "flash_attention_2`); loss on answers alone needs a chat template with `{% generation %}` "
-            "marks. SFT shares count all tokens of a conversation, prompts included."
-        ),
-    ]
-
-
-def _commands(plan: ExportPlan, context: ExportContext) -> list[str]:
-    folder = context.export_folder / Trl.name
-    lines = [f"cd {shlex.quote(str(folder))}"]
-    for stage in plan.stages:
-        config = shlex.quote(f"{stage_stem(stage)}.yaml")
-        run = f"accelerate launch {SCRIPT} {config}"
-        lines.append(run if stage.kind == "lm" else f"trl sft --config {config}")
-    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mixopt.errors import ExportError
 from mixopt.export.context import ExportContext, Reading, stage_stem
 from mixopt.export.pieces import exact_shares
 from mixopt.export.planned import ExportPlan, Part, Piece, PlannedStage
+from mixopt.export.remarks import comments, ordering_text
 from mixopt.export.trl_settings import (
     check_lengths,
     documents,
@@ -44,6 +46,9 @@ def write_lm(
         "stage": stage.name,
         "model": model(stage, plan, context),
         "context_tokens": stage.context_tokens,
+        "rope_base": stage.rope_base,
+        "packing": stage.packing,
+        "ordering": asdict(stage.ordering) if stage.ordering is not None else None,
         "shuffle_seed": seeds.derive(context.seed, "trl-documents", plan.digest) % 2**31,
         "pieces": [_piece(stage, piece, plan, context) for piece in stage.pieces],
         "training": {
@@ -52,8 +57,13 @@ def write_lm(
             "bf16": True,
         },
     }
-    path = write_yaml(folder / f"{stage_stem(stage)}.yaml", config)
+    path = write_yaml(folder / f"{stage_stem(stage)}.yaml", config, comments(stage))
     notes = []
+    if stage.ordering is not None:
+        notes.append(
+            f"stage '{stage.name}': whole documents are put in order, {ordering_text(stage.ordering)}; "
+            "proxies order sequences."
+        )
     if stage.number > 1:
         notes.append(
             f"stage '{stage.name}' is a run of its own: weights go on, the optimizer starts anew."
@@ -76,7 +86,9 @@ def read_lm(
     config = read_yaml(folder / name)
     try:
         settings = config["training"]
-        total = settings["max_steps"] * step_tokens(settings, config["context_tokens"], context)
+        total = int(settings["max_steps"]) * step_tokens(
+            settings, config["context_tokens"], context
+        )
         if settings["train_sampling_strategy"] != "sequential":
             message = f"{name}: the Trainer would shuffle rows across the pieces of the stage"
             raise ExportError(message, remedy="Set train_sampling_strategy to sequential.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,24 +18,33 @@ _DECAY: Final[Mapping[Decay, str]] = {"linear": "linear", "cosine": "cosine", "s
 _PATTERN_MARKS: Final = ("*", "?", "[", "]", "::")
 
 
-def training(stage: PlannedStage, plan: ExportPlan, context: ExportContext) -> dict[str, Any]:
+def training(
+    stage: PlannedStage, plan: ExportPlan, context: ExportContext, row_sequences: int = 1
+) -> dict[str, Any]:
     """Return the training arguments of a stage.
+
+    Args:
+        stage: what is trained.
+        plan: all stages.
+        context: folders, seed and devices.
+        row_sequences: sequences in one row of a batch; 2 for pairs.
 
     Raises:
         ExportError: the batch cannot be split evenly over the devices.
     """
-    if context.devices < 1 or stage.batch_sequences % context.devices:
+    rows = stage.batch_sequences // row_sequences
+    if context.devices < 1 or rows % context.devices:
         message = f"stage '{stage.name}': {context.devices} devices cannot share a batch evenly"
         raise ExportError(
             message,
-            why=f"A step is {stage.batch_sequences} sequences.",
+            why=f"A step is {rows} rows of {row_sequences} sequence(s).",
             remedy="Choose a number of devices that divides it, or another batch_tokens.",
         )
     return {
         "output_dir": str(checkpoint_folder(stage, context)),
         "max_steps": stage.steps,
         "per_device_train_batch_size": 1,
-        "gradient_accumulation_steps": stage.batch_sequences // context.devices,
+        "gradient_accumulation_steps": rows // context.devices,
         "learning_rate": stage.rate.peak,
         **_rate(stage),
         "seed": seeds.derive(context.seed, "trl", plan.digest, stage.name) % 2**31,
@@ -60,7 +69,16 @@ def documents(domain: str, context: ExportContext) -> str:
     Raises:
         ExportError: the path would be read as a pattern.
     """
-    path = str(context.documents(domain))
+    return checked(context.documents(domain))
+
+
+def checked(file: Path) -> str:
+    """Return a path as `load_dataset` takes it.
+
+    Raises:
+        ExportError: the path would be read as a pattern.
+    """
+    path = str(file)
     if any(mark in path for mark in _PATTERN_MARKS):
         message = f"`datasets` would read this path as a pattern: {path}"
         raise ExportError(
@@ -85,9 +103,10 @@ def check_lengths(stage: PlannedStage, plan: ExportPlan) -> None:
         )
 
 
-def write_yaml(path: Path, config: Mapping[str, Any]) -> Path:
-    """Write a config; keys stay in order, and any text survives."""
-    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=1000)
+def write_yaml(path: Path, config: Mapping[str, Any], comments: Sequence[str] = ()) -> Path:
+    """Write a config after lines of comment; keys stay in order, and any text survives."""
+    head = "".join(f"# {line}\n" for line in comments)
+    text = head + yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=1000)
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -11,6 +11,7 @@ from mixopt.errors import ExportError
 from mixopt.export.context import ExportContext, Reading, stage_stem
 from mixopt.export.pieces import exact_shares
 from mixopt.export.planned import ExportPlan, PlannedStage
+from mixopt.export.remarks import comments, shuffled
 from mixopt.export.trl_settings import (
     check_lengths,
     documents,
@@ -52,7 +53,7 @@ def write_sft(
         "assistant_only_loss": True,
         "datasets": datasets,
     }
-    path = write_yaml(folder / f"{stage_stem(stage)}.yaml", config)
+    path = write_yaml(folder / f"{stage_stem(stage)}.yaml", config, comments(stage))
     return path, _notes(stage, plan, context)
 
 
@@ -73,7 +74,7 @@ def read_sft(
         entries = [
             (domains[entry["data_files"]], float(entry["fraction"])) for entry in config["datasets"]
         ]
-        tokens = config["max_steps"] * step_tokens(config, config["max_length"], context)
+        tokens = int(config["max_steps"]) * step_tokens(config, config["max_length"], context)
         strategy = config["packing_strategy"]
     except (KeyError, TypeError, ValueError) as error:
         message = f"{name} is no config of stage '{stage.name}'"
@@ -133,7 +134,7 @@ def _drawn(
 
 def _notes(stage: PlannedStage, plan: ExportPlan, context: ExportContext) -> list[str]:
     where = f"stage '{stage.name}'"
-    notes = []
+    notes = shuffled(stage, "TRL")
     if len(stage.pieces) > 1:
         distance = _distance(stage)
         notes.append(

@@ -61,7 +61,7 @@ def verify(
     for stage in (stage for stage in plan.stages if stage.kind in kinds):
         here = [reading for reading in readings if reading.stage == stage.name]
         pieces = {reading.piece for reading in here}
-        if pieces not in ({0}, {piece.number for piece in stage.pieces}):
+        if not pieces or pieces not in ({0}, {piece.number for piece in stage.pieces}):
             message = f"{target}: stage '{stage.name}' is not covered by the written configs"
             raise ExportError(message, why=f"Pieces found: {sorted(pieces)}.")
         checks += [_check(target, stage, reading, tolerance) for reading in here]

@@ -9,7 +9,7 @@ from pydantic import Field, FiniteFloat, PositiveInt, ValidationInfo, field_vali
 from mixopt.recipes.decode import Recipe, read
 from mixopt.recipes.digest import digest
 from mixopt.recipes.locate import locate
-from mixopt.schedule.plan import Budget
+from mixopt.schedule.layout import Budget
 
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _NotNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -72,6 +72,14 @@ class Training(Recipe):
     """Peak learning rate of language-model stages, at the base width."""
     sft_learning_rate: _Positive
     """Peak learning rate of fine-tuning stages, at the base width."""
+    dpo_steps: PositiveInt = 40
+    """Steps of all preference stages together."""
+    rl_steps: PositiveInt = 40
+    """Steps of all reinforcement stages together."""
+    dpo_learning_rate: _Positive = 1e-4
+    """Peak learning rate of preference stages, at the base width."""
+    rl_learning_rate: _Positive = 3e-4
+    """Peak learning rate of reinforcement stages, at the base width."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """Of hidden matrices; tables and norms always have AdamW."""
     momentum: _Momentum = 0.95
@@ -106,6 +114,7 @@ class Training(Recipe):
         """What one proxy trains on, in the terms of plans."""
         return Budget(
             tokens={"lm": self.lm_tokens, "sft": self.sft_tokens},
+            practice_steps={"dpo": self.dpo_steps, "rl": self.rl_steps},
             context_tokens=self.context,
             sequences=self.sequences,
         )

@@ -42,7 +42,9 @@ class Stack:
         # One autograd leaf that shares both buffers, so that the buffers may be written freely.
         self._root = parameters.detach().requires_grad_()
         self._root.grad = self.gradients
-        self._tables: dict[int, tuple[Tensor, Tensor]] = {}
+        self.rope_scale = 1.0
+        """Multiple of the recipe's rotary base; may be set anew between calls."""
+        self._tables: dict[tuple[int, float], tuple[Tensor, Tensor]] = {}
 
     @classmethod
     def initialize(
@@ -102,12 +104,13 @@ class Stack:
 
     def rotary_table(self, length: int) -> tuple[Tensor, Tensor]:
         """Return the rotary cosines and sines of positions 0 to length - 1, kept for next time."""
-        if length not in self._tables:
+        key = length, self.rope_scale
+        if key not in self._tables:
             shape = self.config.architecture
-            self._tables[length] = attention.rotary_table(
-                length, shape.head_width, shape.rope_base, self.parameters
+            self._tables[key] = attention.rotary_table(
+                length, shape.head_width, shape.rope_base * self.rope_scale, self.parameters
             )
-        return self._tables[length]
+        return self._tables[key]
 
     def clear_gradients(self) -> None:
         """Zero the gradients of all members."""

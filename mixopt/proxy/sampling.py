@@ -33,8 +33,9 @@ class Sampling:
     max_new_tokens: int
     stop: int  # the token id that ends an answer
     vocabulary: int  # only ids below this are drawn
-    temperature: float = 1.0
-    """Divides the logits; at 1, tokens have the probabilities that losses are computed from."""
+    temperature: float | tuple[float, ...] = 1.0
+    """Divides the logits, for all members or one by one, [K]; at 1, tokens have the probabilities
+    that losses are computed from."""
 
 
 @torch.no_grad()
@@ -60,7 +61,8 @@ def sample(
     Raises:
         ValueError: a prompt is empty, or the temperature is not positive.
     """
-    if sampling.temperature <= 0 or not all(len(each) for own in prompts for each in own):
+    heat = torch.tensor(sampling.temperature, dtype=torch.float64).expand(stack.num_members)
+    if not (heat > 0).all() or not all(len(each) for own in prompts for each in own):
         message = "sampling needs prompts of at least one token and a positive temperature"
         raise ValueError(message)
     shape = (sampling.samples, sampling.max_new_tokens)
@@ -70,30 +72,37 @@ def sample(
     ]
     found: list[list[list[list[int]]]] = [[[] for _ in own] for own in prompts]
     for length, numbers in _batches(prompts, max(1, _ROWS // sampling.samples)):
-        batch = _Samples(stack, prompts, numbers, length, sampling)
-        rows = batch.run_at(_gather(draws, numbers, batch.num_prompts)).tolist()
-        for member, own in enumerate(numbers):
-            for place, number in enumerate(own):
-                found[member][number] = [_cut(row, sampling.stop) for row in rows[member][place]]
+        present = [member for member, own in enumerate(numbers) if own]
+        asked = [[prompts[member][number] for number in numbers[member]] for member in present]
+        batch = _Samples(stack, present, asked, length, sampling)
+        uniform = _gather(draws, numbers, present, batch.num_prompts)
+        rows = batch.run_at(uniform, heat[present]).tolist()
+        for member, written in zip(present, rows, strict=True):
+            for number, samples in zip(numbers[member], written, strict=False):
+                found[member][number] = [_cut(row, sampling.stop) for row in samples]
     return found
 
 
 class _Samples(_Continuation):
-    """One batch of prompts of each member's own; they are read once, whatever the samples."""
+    """One batch of prompts of some members' own; they are read once, whatever the samples.
+
+    Below, K are the members that have prompts in the batch.
+    """
 
     def __init__(
         self,
         stack: Stack,
+        members: list[int],
         prompts: Sequence[Prompts],
-        numbers: list[list[int]],
         length: int,
         sampling: Sampling,
     ) -> None:
         self.stack, self.sampling = stack, sampling
-        self.weights = {name: part.contiguous() for name, part in stack.weights().items()}
+        chosen = slice(None) if len(members) == stack.num_members else members
+        self.weights = {name: part[chosen].contiguous() for name, part in stack.weights().items()}
         self.num_prompts = max(1, _ROWS // sampling.samples)
-        self.shape = (stack.num_members, self.num_prompts)
-        tokens, present = _lay(prompts, numbers, (*self.shape, length))
+        self.shape = (len(members), self.num_prompts)
+        tokens, present = _lay(prompts, (*self.shape, length))
         device = stack.parameters.device
         self.tokens, self.present = tokens.to(device), present.to(device)
         self.length = length + sampling.max_new_tokens
@@ -101,13 +110,15 @@ class _Samples(_Continuation):
         self.bias = attention_bias(length, self.present.long(), stack.parameters)
         self.cache = self._empty(self.shape[0] * self.shape[1], length)
 
-    def run_at(self, draws: NDArray[np.float64]) -> Tensor:
+    def run_at(self, draws: NDArray[np.float64], temperatures: Tensor) -> Tensor:
         """Return ids [K, n, samples, up to max_new_tokens], with `stop` after an answer's end.
 
         Args:
             draws: uniform numbers in [0, 1), [K, n, samples, max_new_tokens].
+            temperatures: [K].
         """
         sampling, (members, num_prompts) = self.sampling, self.shape
+        heat = temperatures.to(self.tokens.device).view(-1, 1, 1)
         uniform = torch.from_numpy(draws).to(self.tokens.device).flatten(1, 2)
         logits = self._advance(self.tokens, 0).repeat_interleave(sampling.samples, dim=1)
         self._widen()
@@ -118,7 +129,8 @@ class _Samples(_Continuation):
             if drawn:
                 start = self.tokens.shape[-1] + len(drawn) - 1
                 logits = self._advance(drawn[-1].unsqueeze(-1), start)
-            ids = _draw(logits, uniform[..., len(drawn)], sampling)
+            chances = (logits[..., : sampling.vocabulary].double() / heat).softmax(dim=-1)
+            ids = _draw(chances, uniform[..., len(drawn)])
             drawn.append(ids.masked_fill(ended, sampling.stop))
             ended = ended | (ids == sampling.stop)
         empty = self.tokens.new_empty(members, num_prompts * sampling.samples, 0)
@@ -147,16 +159,15 @@ class _Samples(_Continuation):
         return self.stack.parameters.new_zeros(size)
 
 
-def _draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
-    """Return ids [K, N] by inverting the distribution function of logits [K, N, V] at [K, N].
+def _draw(chances: Tensor, uniform: Tensor) -> Tensor:
+    """Return ids [K, N] by inverting the distribution function of chances [K, N, V] at [K, N].
 
     In float64: rounding must not give a token without probability.
     """
-    scaled = logits[..., : sampling.vocabulary].double() / sampling.temperature
-    sums = scaled.softmax(dim=-1).cumsum(dim=-1)
+    sums = chances.cumsum(dim=-1)
     places = (uniform * sums[..., -1]).unsqueeze(-1)
     ids = torch.searchsorted(sums, places, right=True).squeeze(-1)
-    return ids.clamp_max(sampling.vocabulary - 1)
+    return ids.clamp_max(chances.shape[-1] - 1)
 
 
 def _batches(prompts: Sequence[Prompts], size: int) -> list[tuple[int, list[list[int]]]]:
@@ -176,27 +187,24 @@ def _batches(prompts: Sequence[Prompts], size: int) -> list[tuple[int, list[list
     return [(length, batches[length, start]) for length, start in sorted(batches)]
 
 
-def _lay(
-    prompts: Sequence[Prompts], numbers: list[list[int]], shape: tuple[int, int, int]
-) -> tuple[Tensor, Tensor]:
+def _lay(prompts: Sequence[Prompts], shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
     """Return prompts [K, n, T] aligned at their ends, and which of their places are taken."""
     tokens = torch.zeros(shape, dtype=torch.int64)
     present = torch.zeros(shape, dtype=torch.bool)
-    for member, own in enumerate(numbers):
-        for place, number in enumerate(own):
-            prompt = prompts[member][number]
+    for member, own in enumerate(prompts):
+        for place, prompt in enumerate(own):
             tokens[member, place, -len(prompt) :] = torch.tensor(list(prompt))
             present[member, place, -len(prompt) :] = True
     return tokens, present
 
 
 def _gather(
-    draws: list[NDArray[np.float64]], numbers: list[list[int]], num_prompts: int
+    draws: list[NDArray[np.float64]], numbers: list[list[int]], present: list[int], num_prompts: int
 ) -> NDArray[np.float64]:
-    """Return the random numbers of a batch, [K, n, samples, max_new_tokens]."""
-    gathered = np.zeros((len(draws), num_prompts, *draws[0].shape[1:]))
-    for member, own in enumerate(numbers):
-        gathered[member, : len(own)] = draws[member][own]
+    """Return the random numbers of a batch, [K present, n, samples, max_new_tokens]."""
+    gathered = np.zeros((len(present), num_prompts, *draws[0].shape[1:]))
+    for place, member in enumerate(present):
+        gathered[place, : len(numbers[member])] = draws[member][numbers[member]]
     return gathered
 
 

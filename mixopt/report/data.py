@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -13,15 +14,20 @@ from mixopt.catalog.inventory import Inventory, read_inventory
 from mixopt.errors import LawError, StudyError
 from mixopt.evaluation.measure import MEAN
 from mixopt.recipes import decode
+from mixopt.schedule.freeze import Choice
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study import recommendation as conclusions
-from mixopt.study.ledger import Ledger, TrialRecord
-from mixopt.study.recommendation import Recommendation
+from mixopt.study.decisions import mean_trajectories
+from mixopt.study.ledger import FigureRecord, Ledger, TrialRecord
+from mixopt.study.recommendation import RECOMMENDED, Recommendation
 from mixopt.study.results import law_of, schedule_of
 from mixopt.surrogate.features import Features, schedule_features
 from mixopt.surrogate.fit import MeasureLaw
+
+ACCOUNTED: Final = (RECOMMENDED, "natural", "uniform")
+"""Labels whose stages are accounted for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +47,8 @@ class ReportData:
         law: of the objective, fitted to the search; None where it cannot be fitted.
         law_missing: why there is no law.
         exports: files that the recommended schedule was exported to.
+        figures: what the stages of the trials shown noted of how they went.
+        trajectories: mixtures that online policies chose, means over seeds, by trial and stage.
     """
 
     study: str
@@ -54,6 +62,8 @@ class ReportData:
     law: MeasureLaw | None = None
     law_missing: str = ""
     exports: tuple[Path, ...] = ()
+    figures: tuple[FigureRecord, ...] = ()
+    trajectories: Mapping[str, Mapping[str, tuple[Choice, ...]]] = field(default_factory=dict)
 
     def schedule(self, record: TrialRecord) -> Schedule:
         """Return the schedule of a trial."""
@@ -63,6 +73,10 @@ class ReportData:
         """Return the features of trials over the catalog's text domains."""
         schedules = [self.schedule(record) for record in records]
         return schedule_features(schedules, self.inventory.names("text"))
+
+    def accounted(self) -> tuple[TrialRecord, ...]:
+        """Return the trials whose stages are accounted for."""
+        return accounted(self.confirm or self.search)
 
     def confirmed(self, label: str) -> TrialRecord | None:
         """Return the confirmed trial of a label, or None."""
@@ -122,6 +136,7 @@ def gather(study_folder: Path, inventory: Inventory, choices: ReportChoices) -> 
     fresh = ledger.records("confirm")
     confirm = one_of_each(fresh, concluded)
     law, missing = _law(objective, search, inventory, choices.study_seed)
+    shown = accounted(confirm or search)
     return ReportData(
         study=concluded.study if concluded else study_folder.resolve().name,
         objective=objective,
@@ -134,7 +149,15 @@ def gather(study_folder: Path, inventory: Inventory, choices: ReportChoices) -> 
         law=law,
         law_missing=missing,
         exports=choices.exports,
+        figures=_figures(ledger, shown),
+        trajectories=_trajectories(ledger, shown),
     )
+
+
+def accounted(records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Return those of some trials whose stages are accounted for: one of each of a few labels."""
+    first = {record.label: record for record in reversed(records) if record.measures}
+    return tuple(first[label] for label in ACCOUNTED if label in first)
 
 
 def one_of_each(
@@ -150,6 +173,21 @@ def one_of_each(
         if known is None or not _is_subject(known, recommendation):
             chosen[record.label] = record
     return tuple(chosen.values())
+
+
+def _figures(ledger: Ledger, shown: Sequence[TrialRecord]) -> tuple[FigureRecord, ...]:
+    names = {record.trial for record in shown}
+    phases = dict.fromkeys(record.phase for record in shown)
+    return tuple(
+        figure for phase in phases for figure in ledger.figures(phase) if figure.trial in names
+    )
+
+
+def _trajectories(
+    ledger: Ledger, shown: Sequence[TrialRecord]
+) -> dict[str, Mapping[str, tuple[Choice, ...]]]:
+    found = {record.trial: mean_trajectories(ledger.choices(record.trial)) for record in shown}
+    return {trial: stages for trial, stages in found.items() if stages}
 
 
 def _is_subject(record: TrialRecord, recommendation: Recommendation | None) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mixopt.report import tables, wording
-from mixopt.report.charts import doses, gains, law, stream, trials
+from mixopt.report.accounts import stage_kinds
+from mixopt.report.charts import doses, gains, law, stream, trajectory, trials
 from mixopt.report.data import ReportData
 from mixopt.study.recommendation import RECOMMENDED
 
@@ -26,7 +27,14 @@ class Picture:
 
 def pictures(data: ReportData) -> list[Picture]:
     """Return the charts that a study has the data for, in the order of the page."""
-    return [*_schedule(data), *_gains(data), *_search(data), *_law(data), *_doses(data)]
+    return [
+        *_schedule(data),
+        *_chosen(data),
+        *_gains(data),
+        *_search(data),
+        *_law(data),
+        *_doses(data),
+    ]
 
 
 def _schedule(data: ReportData) -> Iterator[Picture]:
@@ -43,8 +51,27 @@ def _schedule(data: ReportData) -> Iterator[Picture]:
         )
 
 
+def _chosen(data: ReportData) -> Iterator[Picture]:
+    rows = [
+        trajectory.Trajectory(title=f"{record.label}, {stage}", choices=choices)
+        for record in data.accounted()
+        for stage, choices in data.trajectories.get(record.trial, {}).items()
+    ]
+    if rows:
+        yield Picture(
+            name="chosen",
+            title="What the online policies chose",
+            caption="The height of a band is the share of tokens that the policy gave its domain at "
+            "that point of the stage, the mean over seeds; `mixopt schedule freeze` writes it as an "
+            "ordinary schedule.",
+            figure=trajectory.trajectory_chart(rows, data.inventory.names()),
+        )
+
+
 def _gains(data: ReportData) -> Iterator[Picture]:
-    compared = gains.means_of(tables.comparison_rows(data.recommendation), data.objective)
+    rows = tables.comparison_rows(data.recommendation)
+    stages = list(stage_kinds(data.confirm[0])) if data.confirm else []
+    compared = gains.means_of(rows, (data.objective, data.contrast), stages)
     if compared:
         yield Picture(
             name="gains",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import plotly.graph_objects as go
@@ -13,6 +14,15 @@ _CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["lasso2d", "select2d"],
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """A cell of two lines: a value, and in small what became of it."""
+
+    text: str
+    below: str = ""
+    verdict: str = ""  # `better` and `worse` are coloured and named, others are named
 
 
 def paragraph(text: str, style: str = "") -> str:
@@ -30,7 +40,19 @@ def items(texts: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li><code>{escape(text)}</code></li>" for text in texts) + "</ul>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int = 1) -> str:
+def details(summary: str, content: str) -> str:
+    """Return content that a reader opens; on paper it is open.
+
+    Args:
+        summary: text of the line that is always shown.
+        content: markup.
+    """
+    return f"<details><summary>{escape(summary)}</summary>\n{content}</details>"
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str | Cell]], *, text_columns: int = 1
+) -> str:
     """Return a table; the first columns are text, the others numbers.
 
     A cell that is a verdict, `better` or `worse`, is coloured so.
@@ -64,9 +86,20 @@ def picture(name: str, title: str, caption: str, figure: go.Figure) -> str:
     )
 
 
-def _cell(text: str, style: str) -> str:
+def _cell(cell: str | Cell, style: str) -> str:
+    if isinstance(cell, Cell):
+        return f"<td{_class(style)}>{escape(cell.text)}{_small(cell)}</td>"
+    text = cell
     verdict = text if text in {"better", "worse"} else ""
     return f"<td{_class(' '.join(part for part in (style, verdict) if part))}>{escape(text)}</td>"
+
+
+def _small(cell: Cell) -> str:
+    if not cell.below and not cell.verdict:
+        return ""
+    said = f"{cell.below} {cell.verdict}".strip()
+    style = f"small {cell.verdict}" if cell.verdict in {"better", "worse"} else "small"
+    return f"<br><span{_class(style)}>{escape(said)}</span>"
 
 
 def _class(style: str) -> str:

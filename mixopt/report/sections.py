@@ -9,9 +9,11 @@ from mixopt.report import tables, wording
 from mixopt.report.charts.trials import agreement_of
 from mixopt.report.data import ReportData
 from mixopt.report.figures import pictures
-from mixopt.report.markup import heading, items, paragraph, picture, table
+from mixopt.report.markup import details, heading, items, paragraph, picture, table
+from mixopt.report.stages import stages_section
+from mixopt.schedule.schedule import Stage
 from mixopt.study.ledger import TrialRecord
-from mixopt.study.recommendation import RECOMMENDED, SAME_DOSE, Comparison, Recommendation
+from mixopt.study.recommendation import RECOMMENDED, Recommendation
 
 NOTHING_WORSE = "Nothing measurable got worse than natural."
 
@@ -19,7 +21,8 @@ NOTHING_WORSE = "Nothing measurable got worse than natural."
 def body(data: ReportData) -> str:
     """Return the content of the page."""
     sections = (
-        _verdict, _schedule, _worse, _certainty, _signal, _cost, _pictures, _outcomes, _appendix,
+        _verdict, _schedule, _worse, _certainty, _order, stages_section, _signal, _cost, _pictures,
+        _outcomes, _appendix,
     )  # fmt: skip
     return "\n".join(part for section in sections for part in section(data))
 
@@ -52,18 +55,20 @@ def _schedule(data: ReportData) -> Iterator[str]:
     rows = tables.weight_rows(schedule)
     domains = [name for name in data.inventory.names() if any(row.domain == name for row in rows)]
     yield heading(title)
+    besides = any(_besides(stage) for stage in schedule.stages)
     yield table(
-        ["stage", "kind", "tokens", *domains],
+        ["stage", "kind", *(["besides"] if besides else []), "tokens", *domains],
         [
             [
                 stage.name,
                 stage.kind,
+                *([_besides(stage)] if besides else []),
                 wording.tokens(stage.tokens),
                 *(_weight(rows, stage.name, domain) for domain in domains),
             ]
             for stage in schedule.stages
         ],
-        text_columns=2,
+        text_columns=3 if besides else 2,
     )
     yield paragraph(
         "Shares of the stage's tokens; an arrow goes from the start of the stage to its end. "
@@ -128,11 +133,27 @@ def _certainty(data: ReportData) -> Iterator[str]:
             ],
             text_columns=2,
         )  # fmt: skip
-    order = found.compared(found.objective, SAME_DOSE)
-    if order is not None:
-        yield paragraph(_order(order))
     for text in _predictions(data, found):
         yield paragraph(text)
+
+
+def _order(data: ReportData) -> Iterator[str]:
+    """Tell the effect of order from that of dose, whatever its sign."""
+    found = data.recommendation.order_effect if data.recommendation else None
+    if found is None:
+        return
+    yield heading("What the order does by itself")
+    for text in found.sentences():
+        yield paragraph(text)
+    if found.comparisons:
+        yield table(
+            ["against", "verdict", "gain by order", "95% interval", "seeds"],
+            [
+                [r.right, r.verdict, wording.signed(r.gain), wording.interval(r.low, r.high), str(r.num_seeds)]
+                for r in found.comparisons
+            ],
+            text_columns=2,
+        )  # fmt: skip
 
 
 def _signal(data: ReportData) -> Iterator[str]:
@@ -245,8 +266,7 @@ def _appendix(data: ReportData) -> Iterator[str]:
 def _comparisons(data: ReportData) -> Iterator[str]:
     rows = tables.comparison_rows(data.recommendation)
     if rows:
-        yield heading("All comparisons of the recommended schedule", 3)
-        yield table(
+        shown = table(
             ["measure", "against", "verdict", "gain", "95% interval"],
             [
                 [r.measure, r.right, r.verdict, wording.signed(r.gain), wording.interval(r.low, r.high)]
@@ -254,6 +274,8 @@ def _comparisons(data: ReportData) -> Iterator[str]:
             ],
             text_columns=3,
         )  # fmt: skip
+        yield heading("All comparisons of the recommended schedule", 3)
+        yield details(f"{len(rows)} comparisons", shown)
 
 
 def _laws(data: ReportData) -> Iterator[str]:
@@ -281,8 +303,7 @@ def _laws(data: ReportData) -> Iterator[str]:
 def _signals(data: ReportData) -> Iterator[str]:
     rows = tables.signal_rows(data.search)
     if rows:
-        yield heading("Signal to noise of every measure", 3)
-        yield table(
+        shown = table(
             ["measure", "between trials", "one seed", "ratio, one seed", "ratio, mean of a trial"],
             [
                 [
@@ -295,6 +316,8 @@ def _signals(data: ReportData) -> Iterator[str]:
                 for row in rows
             ],
         )
+        yield heading("Signal to noise of every measure", 3)
+        yield details(f"{len(rows)} measures", shown)
 
 
 def _best_trial(data: ReportData) -> TrialRecord | None:
@@ -312,16 +335,20 @@ def _weight(rows: list[tables.WeightRow], stage: str, domain: str) -> str:
     return "-"
 
 
-def _order(found: Comparison) -> str:
-    effect = {
-        "better": "The order matters by itself",
-        "worse": "The order does harm by itself",
-        "no different": "No effect of order could be measured",
-    }
-    return (
-        f"{effect[found.verdict]}: against the same tokens of every domain in a constant mixture "
-        f"the gain is {wording.signed(found.gain)}, 95% {wording.interval(found.low, found.high)}."
-    )
+def _besides(stage: Stage) -> str:
+    """Return what is peculiar to a stage, beyond its mixture."""
+    said = []
+    if stage.gate is not None:
+        said.append(f"starts when {stage.gate}")
+    if stage.online is not None:
+        said.append(f"mixture set by {stage.online.policy}, prior shown")
+    if stage.ordering is not None:
+        said.append(f"ordered by {stage.ordering.score}, strength {stage.ordering.strength:+.2g}")
+    if stage.practice is not None:
+        said.append(f"own answers, {stage.practice.method}")
+    if stage.packing == "whole":
+        said.append("whole documents")
+    return "; ".join(said)
 
 
 def _predictions(data: ReportData, found: Recommendation) -> Iterator[str]:

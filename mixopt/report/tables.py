@@ -240,6 +240,8 @@ def weight_rows(schedule: Schedule) -> list[WeightRow]:
     rows = []
     for stage in schedule.stages:
         mean = stage.curve.mean().as_dict()
+        if not mean:
+            continue  # trains on a proxy's own answers
         ends = stage.curve.weights_at([0.0, 1.0], tuple(mean))
         rows += [
             WeightRow(

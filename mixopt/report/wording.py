@@ -11,18 +11,62 @@ from mixopt.recipes.quantity import show_quantity
 
 NAMES: Final = {
     "bits_per_byte": "bits per byte",
+    "long_bits_per_byte": "bits per byte, late in a long context",
     "margin": "margin",
     "answer_bits_per_byte": "bits per byte of the answer",
     "answer_probability": "probability of the answer",
+    "preference_accuracy": "preference accuracy",
     "accuracy": "accuracy",
+    "pass_at_1": "pass@1",
+    "pass_at_4": "pass@4",
+    "pass_at_8": "pass@8",
 }
 EXPLAINED: Final = {
     "bits_per_byte": "how many bits the proxy needs per byte of held-out text",
+    "long_bits_per_byte": "how many bits the proxy needs per byte of the last half of a sequence of "
+    "held-out text, at the stage's context",
     "margin": "nats per byte by which the right answer leads a plausible wrong one",
     "answer_bits_per_byte": "how many bits the proxy needs per byte of the right answer",
     "answer_probability": "the probability that the proxy gives to the right answer",
+    "preference_accuracy": "the share of problems whose right answer is likelier than a wrong one",
     "accuracy": "the share of problems whose sampled answer a verifier accepts",
+    "pass_at_1": "the chance that one sampled answer is right",
+    "pass_at_4": "the chance that one of four sampled answers is right",
+    "pass_at_8": "the chance that one of eight sampled answers is right",
 }
+FIGURES: Final = {
+    "opened_at": "the next stage's gate opened at, share of both stages' tokens",
+    "opened_by": "opened by the measure (1) or by its latest point (0)",
+    "last_value": "the gate's measure at its last check",
+    "updates": "mixtures chosen",
+    "largest_change": "largest change of a weight between mixtures",
+    "accepted_share": "share of answers accepted",
+    "distinct": "distinct answers kept",
+    "problems_solved": "share of problems solved",
+    "pairs": "pairs found",
+    "estimates": "chances of success estimated",
+    "prompts_in_band": "share of prompts neither too easy nor too hard",
+    "reward_margin": "reward of chosen answers less that of rejected ones, nats",
+    "chosen_log_probability_start": "log-probability of chosen answers at the start",
+    "chosen_log_probability": "log-probability of chosen answers at the end",
+    "likelihood_collapse": "chosen answers became unlikely (1) or not (0)",
+    "likelihood_collapse_value": "log-probability that chosen answers lost, nats per token",
+    "degenerate_pairs": "too many problems without a pair (1) or not (0)",
+    "degenerate_pairs_value": "share of problems without a pair",
+    "length_bias": "pairs teach a length (1) or not (0)",
+    "length_bias_value": "chosen answers are longer (1) or shorter (-1)",
+    "reward_first": "mean reward, first quarter of the steps",
+    "reward_last": "mean reward, last quarter of the steps",
+    "divergence": "divergence from the stage's start, nats per token",
+    "clipped_share": "share of tokens whose step was clipped",
+    "answer_tokens": "tokens per answer",
+}
+_OF_DOMAINS: Final = ("bits_per_byte", "long_bits_per_byte")
+
+
+def figure_name(name: str) -> str:
+    """Return what a stage noted in words; not escaped."""
+    return FIGURES.get(name, name.replace("_", " "))
 
 
 def measure_name(key: str) -> str:
@@ -34,7 +78,7 @@ def measure_name(key: str) -> str:
 def measure_explained(key: str) -> str:
     """Return what a measure is, of what, and which way is better; not escaped."""
     stage, name, subject = key.split("/", maxsplit=2)
-    many = "domains" if name == "bits_per_byte" else "task families"
+    many = "domains" if name in _OF_DOMAINS else "task families"
     of = f"averaged over {many}" if subject == MEAN else f"of {subject}"
     better = "less" if direction_of(key) == "minimize" else "more"
     return f"{EXPLAINED.get(name, name)}, {of}, after stage {stage}; {better} is better"

@@ -52,7 +52,8 @@ class MixtureCurve:
             where = (1 - np.cos(np.pi * where)) / 2
         at = np.array([knot.at for knot in self.knots])
         table = np.stack([knot.mixture.on(domains) for knot in self.knots])
-        return np.stack([np.interp(where, at, column) for column in table.T], axis=1)
+        columns = [np.interp(where, at, column) for column in table.T]
+        return np.array(columns, float).reshape(len(domains), len(where)).T
 
     def mean(self) -> Mixture:
         """Return the mixture of all tokens of the stage (the integral of the curve)."""

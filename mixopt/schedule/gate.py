@@ -22,12 +22,18 @@ class Gate:
     margin: float = 0.0  # in units of the measure
     earliest: float = 0.0
     latest: float = 1.0
+    every: float = 0.05  # between checks
 
     def __post_init__(self) -> None:
         if (self.above is None) == (self.below is None):
             message = f"gate on '{self.measure}': exactly one of above and below is needed"
             raise ValueError(message)
-        if self.checks < 1 or self.margin < 0 or not 0 <= self.earliest <= self.latest:
+        if (
+            self.checks < 1
+            or self.margin < 0
+            or self.every <= 0
+            or not 0 <= self.earliest <= self.latest
+        ):
             message = (
                 f"gate on '{self.measure}': at least one check, a margin of at least 0 and "
                 f"0 <= earliest <= latest are needed, got {self}"

@@ -14,7 +14,10 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mixture:
-    """A point on the simplex: `weights[j]` is the share of tokens of `domains[j]`."""
+    """A point on the simplex: `weights[j]` is the share of tokens of `domains[j]`.
+
+    Without any domain it is what a stage draws that trains on a proxy's own answers.
+    """
 
     domains: tuple[str, ...]
     weights: tuple[float, ...]
@@ -23,6 +26,8 @@ class Mixture:
         if len(self.domains) != len(self.weights) or len(set(self.domains)) != len(self.domains):
             message = f"domains and weights do not match: {self.domains} {self.weights}"
             raise ValueError(message)
+        if not self.domains:
+            return
         if min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-6:
             message = f"weights must be non-negative and sum to 1: {self.weights}"
             raise ValueError(message)

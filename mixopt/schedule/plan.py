@@ -2,91 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixopt import seeds
 from mixopt.catalog.inventory import Inventory
-from mixopt.errors import SupplyError
-from mixopt.schedule import repetition, simplex
-from mixopt.schedule.schedule import Schedule, Stage, StageKind
+from mixopt.schedule import repetition
+from mixopt.schedule.layout import Budget, Source, StageOutcome, StagePlan, lay_out
+from mixopt.schedule.ordering import rearrange
+from mixopt.schedule.schedule import Schedule
 
-_MAX_BLOCKS = 64
+Available = Callable[[Source], int]
+"""Returns how many sequences of a source the proxy's corpus has."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    """What one proxy trains on; the target's stages are scaled to it, kind by kind."""
-
-    tokens: Mapping[StageKind, int]
-    context_tokens: int
-    sequences: int  # rows per step
-
-    def steps(self, kind: StageKind) -> int:
-        """Return the optimizer steps of all stages of one kind."""
-        return self.tokens[kind] // (self.context_tokens * self.sequences)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StagePlan:
-    """One stage at proxy scale: its steps, and how many sequences of each domain each block has."""
-
-    stage: Stage
-    steps: int
-    domains: tuple[str, ...]
-    bounds: NDArray[np.int64]  # [blocks + 1] first row of each block, in rows of the stage
-    drawn: NDArray[
-        np.int64
-    ]  # [blocks + 1, M] sequences drawn before each block, earlier stages too
+Scores = Callable[[Source, str], NDArray[np.float64]]
+"""Returns a score of every sequence of a source, [available], by the score's name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draw:
-    """Rows of a batch: `domains[..., b]` indexes the plan's domains, `sequences` their sample."""
+    """Rows of a batch: `sources[..., b]` indexes the plan's sources, `sequences` their sample."""
 
-    domains: NDArray[np.int64]
+    sources: NDArray[np.int64]
     sequences: NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Plan:
     """Every row of every step of one proxy, addressed by counter.
 
-    Rows of a block are shuffled by a keyed permutation; the domain of a row follows from integer
+    Rows of a block are shuffled by a keyed permutation; the source of a row follows from integer
     quotas, its rank from the quotas before it, and the sequence from a second keyed permutation
-    of the pool, one per epoch. Nothing is drawn with replacement inside an epoch.
+    of the pool, one per epoch. Nothing is drawn with replacement inside an epoch. An ordered stage
+    takes the sequences that it draws from an epoch anyway in another order.
     """
 
     seed: int
-    sequences: int  # rows per step
-    domains: tuple[str, ...]
-    pools: tuple[repetition.Pool, ...]  # by domain
+    sources: tuple[Source, ...]  # M of them
+    pools: tuple[repetition.Pool, ...]  # by source
     stages: tuple[StagePlan, ...]
+    scores: Mapping[tuple[int, str], NDArray[np.float64]] = field(default_factory=dict)
+    """[available] by source and name, of the sources of ordered stages."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Most epochs of each domain over all stages, which an online policy must keep to."""
+    _orders: dict[tuple[int, int], NDArray[np.int64]] = field(
+        init=False, repr=False, default_factory=dict
+    )
 
     def draw(self, stage: int, steps: NDArray[np.int64]) -> Draw:
         """Return the rows of some steps of a stage; arrays of shape [steps, B]."""
-        rows = steps[:, None] * self.sequences + np.arange(self.sequences)
-        domains, ranks = self._places(stage, rows)
-        return Draw(domains=domains, sequences=self._sequences(domains, ranks))
+        count = self.stages[stage].sequences
+        rows = steps[:, None] * count + np.arange(count)
+        sources, ranks = self._places(stage, rows)
+        if self.stages[stage].stage.ordering is not None:
+            ranks = self._ordered(stage, sources, ranks)
+        return Draw(sources=sources, sequences=self._sequences(sources, ranks))
 
     def rates(self, stage: int, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return multiples of the base learning rate at some steps of a stage; same shape."""
         part = self.stages[stage]
-        return part.stage.learning_rate.at((steps + 1) / max(part.steps, 1))
+        return part.stage.learning_rate.at((steps + 1) / max(part.span, 1))
 
     def epochs(self) -> dict[str, float]:
-        """Return how often the proxy sees its pool of each domain."""
-        totals = self.stages[-1].drawn[-1]
-        counts = zip(self.pools, totals, strict=True)
-        return {pool.domain: float(drawn) / pool.num_sequences for pool, drawn in counts}
+        """Return how often the proxy sees its pools of each domain."""
+        seen: dict[str, float] = {}
+        for source, pool, drawn in zip(
+            self.sources, self.pools, self.stages[-1].drawn[-1], strict=True
+        ):
+            seen[source.domain] = seen.get(source.domain, 0.0) + drawn / pool.num_sequences
+        return seen
+
+    def resolve(self, outcomes: Mapping[int, StageOutcome]) -> Plan:
+        """Return the plan after what training has decided: where gates opened, which mixtures ruled.
+
+        Rows before the decision stay as they are.
+
+        Args:
+            outcomes: by position of the stage.
+        """
+        if not outcomes:
+            return self
+        return replace(self, stages=lay_out(self.stages, self.sources, outcomes))
 
     def _places(
         self, stage: int, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the domain of each row of a stage, and its rank among all rows of that domain."""
+        """Return the source of each row of a stage, and its rank among all rows of that source."""
         part = self.stages[stage]
         block = np.searchsorted(part.bounds, rows, side="right") - 1
         blocks, which = np.unique(block, return_inverse=True)
@@ -97,15 +101,45 @@ class Plan:
         )
         ends = np.cumsum(np.diff(part.drawn, axis=0)[blocks], axis=1)  # [blocks here, M]
         ends = ends[which.reshape(rows.shape)]
-        domain = (shuffled[..., None] >= ends).sum(axis=-1)
-        before = np.where(domain > 0, _pick(ends, np.maximum(domain - 1, 0)), 0)
-        return domain, part.drawn[block, domain] + shuffled - before
+        source = (shuffled[..., None] >= ends).sum(axis=-1)
+        before = np.where(source > 0, _pick(ends, np.maximum(source - 1, 0)), 0)
+        return source, part.drawn[block, source] + shuffled - before
 
-    def _sequences(self, domains: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the sequence in its sample of each rank in its domain."""
+    def _ordered(
+        self, stage: int, sources: NDArray[np.int64], ranks: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return ranks that take what the stage draws of every epoch of a source by its score."""
+        found = np.empty_like(ranks)
+        for index in np.unique(sources).tolist():
+            here = sources == index
+            if (stage, index) not in self._orders:  # worked out once, as every step asks for it
+                self._orders[stage, index] = self._order(stage, index)
+            order = self._orders[stage, index]
+            found[here] = order[ranks[here] - self._first(stage, index)]
+        return found
+
+    def _first(self, stage: int, index: int) -> int:
+        return int(self.stages[stage].drawn[0, index])
+
+    def _order(self, stage: int, index: int) -> NDArray[np.int64]:
+        """Return the rank to take at each rank of a stage from its first; epochs stay apart."""
+        ordering = self.stages[stage].stage.ordering
+        assert ordering is not None
+        ranks = np.arange(self._first(stage, index), int(self.stages[stage].drawn[-1, index]))
+        sequences = self._sequences(np.full_like(ranks, index), ranks)
+        scores = self.scores[index, ordering.score][sequences]
+        epochs = ranks // self.pools[index].num_sequences
+        parts = []
+        for epoch in np.unique(epochs):
+            inside = np.flatnonzero(epochs == epoch)
+            parts.append(ranks[inside[rearrange(scores[inside], ordering.strength)]])
+        return np.concatenate(parts)
+
+    def _sequences(self, sources: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the sequence in its sample of each rank in its source."""
         lengths = np.array([pool.num_sequences for pool in self.pools])
-        epochs, inside = np.divmod(ranks, lengths[domains])
-        passes = epochs * len(self.pools) + domains
+        epochs, inside = np.divmod(ranks, lengths[sources])
+        passes = epochs * len(self.pools) + sources
         numbers, which = np.unique(passes, return_inverse=True)
         through = [divmod(int(number), len(self.pools)) for number in numbers]
         names = [
@@ -114,7 +148,7 @@ class Plan:
         ]
         sizes = [self.pools[index].num_sequences for _, index in through]
         inside = seeds.permute_each(inside, which.reshape(ranks.shape), sizes, names)
-        return repetition.sequences_of(self.pools, domains, inside)
+        return repetition.sequences_of(self.pools, sources, inside)
 
 
 def _pick(values: NDArray[np.int64], index: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -127,7 +161,8 @@ def make_plan(
     seed: int,
     inventory: Inventory,
     budget: Budget,
-    available: Callable[[str], int],
+    available: Available,
+    scores: Scores | None = None,
 ) -> Plan:
     """Lay out a schedule for one proxy.
 
@@ -136,75 +171,50 @@ def make_plan(
         seed: names the order and the pools.
         inventory: what the catalog holds.
         budget: what the proxy trains on.
-        available: sequences of a domain in the proxy's corpus.
+        available: counts the sequences of a source in the proxy's corpus.
+        scores: looks up the scores that ordered stages name; None where there is none such.
 
     Raises:
-        SupplyError: a cap is exceeded, a sample is too small, or a stage gets no step.
+        SupplyError: a cap is exceeded, a sample is too small, a stage gets no step, or its
+            context does not fit into a step.
+        NotFoundError: a score does not exist.
     """
     check = {name: inventory.domain(name).supply_tokens for name in schedule.dose()}
     repetition.check_supply(schedule, check)
-    kinds = {name: stage.kind for stage in schedule.stages for name in stage.dose()}
+    stages = budget.stages(schedule)
+    scales = {
+        Source(domain=name, context=part.context, packing=part.stage.packing): min(
+            1.0, budget.tokens[part.stage.kind] / schedule.tokens_of(part.stage.kind)
+        )
+        for part in stages
+        for name in part.stage.dose()
+    }
+    sources = tuple(scales)
     pools = tuple(
         repetition.pool(
-            inventory,
-            name,
-            scale=min(1.0, budget.tokens[kind] / schedule.tokens_of(kind)),
-            available=available(name),
-            seed=seed,
+            inventory, source.domain, scale=scale, available=available(source), seed=seed
         )
-        for name, kind in kinds.items()
+        for source, scale in scales.items()
     )
     return Plan(
         seed=seed,
-        sequences=budget.sequences,
-        domains=tuple(kinds),
+        sources=sources,
         pools=pools,
-        stages=_stage_plans(schedule, budget, tuple(kinds)),
+        stages=lay_out(stages, sources, {}),
+        scores=_read_scores(stages, sources, scores),
+        limits={source.domain: schedule.cap_of(source.domain) for source in sources},
     )
 
 
-def _stage_plans(
-    schedule: Schedule, budget: Budget, domains: tuple[str, ...]
-) -> tuple[StagePlan, ...]:
-    drawn = np.zeros(len(domains), np.int64)
-    plans = []
-    for stage, steps in zip(schedule.stages, _steps(schedule, budget), strict=True):
-        blocks = 1 if stage.curve.shape == "constant" else min(_MAX_BLOCKS, steps)
-        bounds = np.linspace(0, steps, blocks + 1).round().astype(np.int64) * budget.sequences
-        table = _quotas(stage, bounds, domains) + drawn
-        drawn = table[-1]
-        plans.append(
-            StagePlan(stage=stage, steps=steps, domains=domains, bounds=bounds, drawn=table)
-        )
-    return tuple(plans)
-
-
-def _quotas(stage: Stage, bounds: NDArray[np.int64], domains: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return [blocks + 1, M] sequences drawn before each block of the stage, exact in every block."""
-    middle = (bounds[:-1] + bounds[1:]) / 2 / bounds[-1]
-    sizes = np.diff(bounds)
-    wanted = np.cumsum(stage.curve.weights_at(middle, domains) * sizes[:, None], axis=0)
-    table = np.zeros((len(bounds), len(domains)), np.int64)
-    for block, size in enumerate(sizes):
-        need = np.clip(wanted[block] - table[block], 0.0, None)
-        table[block + 1] = table[block] + simplex.apportion(need, int(size))
-    return table
-
-
-def _steps(schedule: Schedule, budget: Budget) -> list[int]:
-    """Return the steps of every stage: each kind's budget in proportion to the target's tokens."""
-    steps: dict[str, int] = {}
-    for kind in dict.fromkeys(stage.kind for stage in schedule.stages):
-        stages = [stage for stage in schedule.stages if stage.kind == kind]
-        counts = simplex.apportion([stage.tokens for stage in stages], budget.steps(kind))
-        steps |= {stage.name: int(count) for stage, count in zip(stages, counts, strict=True)}
-    empty = [name for name, count in steps.items() if count == 0]
-    if empty:
-        message = f"the proxy has no step for stage '{empty[0]}'"
-        raise SupplyError(
-            message,
-            why=f"A step is {budget.context_tokens * budget.sequences:,} tokens; the budget is "
-            f"{dict(budget.tokens)} tokens over all stages.",
-            remedy="Give the proxy more tokens or the stage a larger share.",
-        )
-    return [steps[stage.name] for stage in schedule.stages]
+def _read_scores(
+    stages: Sequence[StagePlan], sources: Sequence[Source], scores: Scores | None
+) -> dict[tuple[int, str], NDArray[np.float64]]:
+    found = {}
+    for part in stages:
+        ordering = part.stage.ordering
+        for index, source in enumerate(sources):
+            mine = source.context == part.context and source.packing == part.stage.packing
+            if ordering is not None and mine and source.domain in part.stage.dose():
+                assert scores is not None
+                found[index, ordering.score] = scores(source, ordering.score)
+    return found

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Discriminator,
     Field,
     FiniteFloat,
+    NonNegativeFloat,
     PositiveInt,
     Tag,
     ValidationInfo,
@@ -24,10 +26,20 @@ from mixopt.catalog.recipe import Schema
 from mixopt.recipes import decode
 from mixopt.recipes.decode import Recipe, check_with, refuse
 from mixopt.recipes.quantity import Quantity, TokenCount
-from mixopt.schedule import checks
+from mixopt.schedule import checks, mapping
 from mixopt.schedule.curve import Shape
+from mixopt.schedule.mapping import DomainTable
+from mixopt.schedule.open import (
+    AnyNumber,
+    Number,
+    Part,
+    PracticeChoice,
+    Range,
+    Strength,
+    one_of,
+)
 from mixopt.schedule.rate import Decay
-from mixopt.schedule.schedule import StageKind
+from mixopt.schedule.schedule import Packing, StageKind
 
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -36,27 +48,6 @@ _Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 def schema_of(kind: StageKind) -> Schema:
     """Return the schema of the domains that a stage of this kind trains on."""
     return checks.SCHEMA_OF[kind]
-
-
-class Range(Recipe):
-    """A number that the search chooses."""
-
-    low: _Positive
-    high: _Positive
-    log: bool = False  # search on a logarithmic scale
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low < self.high:
-            message = f"low < high, got {self.low} and {self.high}"
-            raise ValueError(message)
-        return self
-
-
-def _form(value: object) -> str:
-    if isinstance(value, Mapping | Recipe):
-        return "<table>"
-    return "<text>" if isinstance(value, str) else "<number>"
 
 
 def _weights(value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
@@ -69,26 +60,17 @@ def _known(value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
     return value
 
 
-def _one_of(expected: str) -> Discriminator:
-    """Return what tells the forms of a value apart, with the text for one of no form."""
-    return Discriminator(_form, custom_error_type="form", custom_error_message=expected)
-
-
-Number = Annotated[
-    Annotated[_Positive, Tag("<number>")] | Annotated[Range, Tag("<table>")],
-    _one_of("a number above 0, or a table with `low` and `high`"),
-]
 Share = Annotated[
     Annotated[_Positive, Tag("<number>"), Field(le=1)]
     | Annotated[Range, Tag("<table>")]
     | Annotated[Literal["rest"], Tag("<text>")],
-    _one_of("a share above 0 and at most 1, 'rest', or a table with `low` and `high`"),
+    one_of("a share above 0 and at most 1, 'rest', or a table with `low` and `high`"),
 ]
 WeightTable = Annotated[dict[str, FiniteFloat], AfterValidator(_weights)]
 MixtureChoice = Annotated[
     Annotated[WeightTable, Tag("<table>")]
     | Annotated[Literal["natural", "uniform", "unimax"], Tag("<text>")],
-    _one_of("a table of weights, or one of 'natural', 'uniform' and 'unimax'"),
+    one_of("a table of weights, or one of 'natural', 'uniform' and 'unimax'"),
 ]
 
 
@@ -137,6 +119,64 @@ class CurveRecipe(Recipe):
         return self
 
 
+class OnlineRecipe(Recipe):
+    """A mixture that a rule sets while the stage trains."""
+
+    online: checks.PolicyName
+    updates: PositiveInt = 32  # mixtures over the stage, equally long
+    prior: MixtureChoice = "natural"
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the prior's curve."""
+        return "constant"
+
+    @property
+    def knots(self) -> list[KnotRecipe]:
+        """The prior as the one knot of a curve."""
+        return [KnotRecipe(at=0.0, mixture=self.prior)]
+
+
+def _form_of_curve(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "<online>" if "online" in value else "<curve>"
+    return "<online>" if isinstance(value, OnlineRecipe) else "<curve>"
+
+
+CurveChoice = Annotated[
+    Annotated[CurveRecipe, Tag("<curve>")] | Annotated[OnlineRecipe, Tag("<online>")],
+    Discriminator(_form_of_curve),
+]
+
+
+class OrderingRecipe(Recipe):
+    """The order of sequences inside a stage; see `schedule.Ordering`."""
+
+    score: str
+    strength: Strength
+
+
+class GateRecipe(Recipe):
+    """When the stage takes over from the one before; see `gate.Gate`."""
+
+    measure: str  # `name/subject`
+    above: AnyNumber | None = None
+    below: AnyNumber | None = None
+    checks: PositiveInt = 1
+    margin: NonNegativeFloat = 0.0
+    earliest: _Share = 0.0
+    latest: _Share = 1.0
+    every: Annotated[FiniteFloat, Field(gt=0, le=1)] = 0.05
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _measured(
+        cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Self:
+        gate: Self = check_with(handler, value, checks.flaws_of_gate(value, info))
+        return gate
+
+
 class RateRecipe(Recipe):
     """The learning rate over a stage; see `rate.RateShape`."""
 
@@ -148,15 +188,22 @@ class RateRecipe(Recipe):
 
 
 class StageRecipe(MixtureSource):
-    """One stage: `share` of the target's tokens for `lm`, `tokens` for `sft`."""
+    """One stage: `share` of the target's tokens for `lm`, `tokens` for the other kinds."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
     kind: StageKind
     share: Share | None = None
     tokens: TokenCount | None = None
     context_tokens: PositiveInt | None = None
-    curve: CurveRecipe | None = None
+    curve: CurveChoice | None = None
     learning_rate: RateRecipe = RateRecipe()
+    packing: Packing = "stream"
+    ordering: OrderingRecipe | None = None
+    rope_base: Number | None = None  # of the target, from this stage on
+    gate: GateRecipe | None = None
+    ramp: Part | None = None  # share of the stage that moves from the mixture before to its own
+    recall: Part | None = None  # share that repeats the mean mixture of earlier lm stages
+    practice: PracticeChoice | None = None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -177,6 +224,9 @@ class TargetRecipe(Recipe):
     learning_rate: _Positive
     sft_learning_rate: _Positive = 1e-5
     tokenizer: str = "bytes"
+    dpo_learning_rate: _Positive = 1e-6
+    rl_learning_rate: _Positive = 1e-6
+    rope_base: _Positive = 10_000.0  # of the first stage
 
 
 class LimitsRecipe(Recipe):
@@ -199,6 +249,7 @@ class ScheduleRecipe(Recipe):
     name: str
     description: str = ""
     target: TargetRecipe
+    domains: DomainTable = Field(default_factory=dict)  # of the catalog, by the recipe's names
     limits: LimitsRecipe = LimitsRecipe()
     stage: Annotated[list[StageRecipe], Field(min_length=1), WrapValidator(_stages)]
 
@@ -206,14 +257,43 @@ class ScheduleRecipe(Recipe):
 AnySchedule = TypeVar("AnySchedule", bound=ScheduleRecipe)
 
 
-def read_schedule(path: Path, inventory: Inventory | None, model: type[AnySchedule]) -> AnySchedule:
-    """Read a schedule recipe, checking the names of domains when an inventory is given.
+class _AnyTable(Recipe):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+def read_schedule(
+    path: Path,
+    inventory: Inventory | None,
+    model: type[AnySchedule],
+    *,
+    domains: Mapping[str, tuple[str, ...]] | None = None,
+) -> AnySchedule:
+    """Read a schedule recipe with its domains replaced by those of the catalog.
+
+    Names are checked when an inventory is given. The recipe is checked as it is written first, so
+    that every fault names what the user wrote.
+
+    Args:
+        path: the file.
+        inventory: what the catalog holds.
+        model: a schedule recipe, with or without a study.
+        domains: replaces entries of the recipe's own `[domains]`; see `mapping.read_mapping`.
 
     Raises:
         RecipeError: lists every fault of the file.
         NotFoundError: there is no such file.
     """
+    data = dict(decode.read(path, _AnyTable).model_extra or {})
+    if domains:
+        data["domains"] = mapping.merged(data.get("domains"), domains)
     context: dict[str, Any] = {}
+    supply: dict[str, int] = {}
     if inventory is not None:
         context["schemas"] = {found.name: found.schema for found in inventory.domains}
-    return decode.read(path, model, context=context)
+        supply = inventory.supply(inventory.names())
+    asked = mapping.schemas_with(data.get("domains"), context)
+    recipe = decode.validate(data, model, file=str(path), context=asked)
+    if not recipe.domains:
+        return recipe
+    data = mapping.replaced(data, recipe.domains, supply)
+    return decode.validate(data, model, file=str(path), context=context)

@@ -10,10 +10,32 @@ from typing import Literal
 from mixopt.errors import NotFoundError
 from mixopt.recipes.digest import digest
 from mixopt.schedule.curve import MixtureCurve
+from mixopt.schedule.gate import Gate
 from mixopt.schedule.mixture import Mixture, mixture_of
+from mixopt.schedule.practice import Practice
 from mixopt.schedule.rate import RateShape
 
-StageKind = Literal["lm", "sft"]
+StageKind = Literal["lm", "sft", "dpo", "rl"]
+
+Packing = Literal["stream", "whole"]
+"""`stream`: documents end to end, cut wherever a sequence ends. `whole`: no document is cut that fits
+into a sequence (Ding et al. 2024, "Fewer truncations improve language modeling")."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ordering:
+    """The order of sequences inside a stage, domain by domain."""
+
+    score: str  # `length`, `compressibility`, or a column of scores in the catalog
+    strength: float  # 1 sorts, least score first; -1 greatest first; 0 shuffles
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Online:
+    """A rule that sets the mixture of a stage while it trains; the curve is its prior."""
+
+    policy: str  # a key of `training.online.table.POLICIES`
+    updates: int = 32  # mixtures over the stage, equally long
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +48,14 @@ class Stage:
     curve: MixtureCurve
     context_tokens: int  # sequence length at the target
     learning_rate: RateShape  # multiples of the base rate
+    packing: Packing = "stream"
+    ordering: Ordering | None = None  # None to shuffle
+    rope_base: float | None = None  # of the target, from here on; None to leave it as it is
+    gate: Gate | None = None
+    """When it takes over from the stage before; the two together have their tokens all the same.
+    Progress in the gate is the share of these tokens that are done."""
+    online: Online | None = None
+    practice: Practice | None = None  # of `dpo` and `rl`, and of `sft` by rejection sampling
 
     def dose(self) -> dict[str, float]:
         """Return tokens of every domain that the stage trains on."""
@@ -43,6 +73,9 @@ class TargetRun:
     learning_rate: float  # base rate, at multiple 1
     sft_learning_rate: float
     tokenizer: str
+    dpo_learning_rate: float = 1e-6
+    rl_learning_rate: float = 1e-6
+    rope_base: float = 10_000.0  # of the first stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

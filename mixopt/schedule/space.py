@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,23 +12,24 @@ from numpy.typing import NDArray
 from mixopt.catalog.inventory import Inventory
 from mixopt.errors import Fault, RecipeError, SupplyError
 from mixopt.schedule import repetition, simplex
+from mixopt.schedule.carry import Link, Load, body, carried, scenarios, timed_tokens
 from mixopt.schedule.curve import Knot, MixtureCurve, constant
 from mixopt.schedule.mixture import BASELINES, Mixture, mixture_of, rounded
-from mixopt.schedule.rate import RateShape
+from mixopt.schedule.open import Span
 from mixopt.schedule.recipe import (
     FreeMixture,
     KnotRecipe,
     MixtureSource,
-    Number,
-    Range,
     ScheduleRecipe,
     StageRecipe,
     schema_of,
 )
 from mixopt.schedule.schedule import Schedule, Stage, TargetRun
+from mixopt.schedule.values import Values, ends_of, make_stage, number, open_numbers, part
 
-Values = Mapping[str, float]
+__all__ = ["Coordinate", "Space", "Values", "fixed_kind"]
 
+_NOTHING = constant(Mixture(domains=(), weights=()))  # what a stage draws that practises
 _LEAST_PRIOR = 1e-6  # Dirichlet parameters are positive, even where a prior has a zero
 
 
@@ -63,40 +64,37 @@ class Space:
         """
         open_stages = [stage for stage in self.recipe.stage if self._of_stage(stage)]
         last = {found.name for found in self._of_stage(open_stages[-1])} if open_stages else set()
-        own = {name for name in last if not name.endswith(".share")}
+        own = {name for name in last if not name.endswith(".share") and ".gate." not in name}
         return frozenset(found.name for found in self.coordinates()) - own
 
     def resolve(self, values: Values) -> Schedule:
         """Return the schedule at a point of the box.
 
         Given mixtures are taken as they are. Free ones are moved to the nearest mixture that keeps
-        the caps on epochs, after what earlier stages and all given mixtures spend.
+        the caps on epochs, after what earlier stages and all given mixtures spend, wherever gates
+        open and however much later stages repeat.
 
         Raises:
             SupplyError: the caps leave no mixture for a stage, or a given mixture breaks them.
         """
-        stages: dict[str, Stage] = {}
-        used: dict[str, float] = {}
+        own: dict[str, MixtureCurve] = {}
         for recipe in sorted(self.recipe.stage, key=_is_free):
-            stage = self._stage(recipe, values, used)
-            stages[recipe.name] = stage
-            for name, tokens in stage.dose().items():
-                used[name] = used.get(name, 0.0) + tokens
+            own[recipe.name] = self._curve(recipe, values, own)
         limits = self.recipe.limits
         schedule = Schedule(
             name=self.recipe.name,
             target=TargetRun(**self.recipe.target.model_dump()),
-            stages=tuple(stages[recipe.name] for recipe in self.recipe.stage),
+            stages=self._stages(own, values),
             max_epochs=limits.max_epochs,
             max_epochs_of=tuple(sorted(limits.max_epochs_of.items())),
         )
-        repetition.check_supply(schedule, self.inventory.supply(tuple(schedule.dose())))
+        self._check(schedule, values)
         return schedule
 
     def baseline(self, name: str) -> dict[str, float]:
         """Return the point at which every free mixture is a baseline and every range its middle."""
         values: dict[str, float] = {}
-        for stage in self.recipe.stage:
+        for stage in filter(_is_free, self.recipe.stage):
             mixture = self.named(name, stage)
             for prefix, source in _sources(stage):
                 if source.free is not None:
@@ -142,11 +140,7 @@ class Space:
         return _with_least(base, names, free.least)
 
     def _of_stage(self, stage: StageRecipe) -> list[Coordinate]:
-        found = []
-        if isinstance(stage.share, Range):
-            found.append(_coordinate(f"{stage.name}.share", stage.share))
-        if isinstance(stage.learning_rate.peak, Range):
-            found.append(_coordinate(f"{stage.name}.learning_rate", stage.learning_rate.peak))
+        found = [_coordinate(name, span) for name, span in open_numbers(stage).items()]
         for prefix, source in _sources(stage):
             if source.free is not None:
                 count = len(self.domains(stage)) - 1
@@ -174,30 +168,82 @@ class Space:
             )
         return self._grounds[prefix]
 
-    def _stage(self, recipe: StageRecipe, values: Values, used: Mapping[str, float]) -> Stage:
-        rate = recipe.learning_rate
-        tokens = self._tokens(recipe, values)
-        return Stage(
-            name=recipe.name,
-            kind=recipe.kind,
-            tokens=tokens,
-            curve=self._curve(recipe, values, used, tokens),
-            context_tokens=recipe.context_tokens or self.recipe.target.context_tokens,
-            learning_rate=RateShape(
-                peak=_number(rate.peak, f"{recipe.name}.learning_rate", values),
-                warmup=rate.warmup,
-                decay=rate.decay,
-                floor=rate.floor,
-                shape=rate.shape,
-            ),
-        )
+    def _stages(self, own: Mapping[str, MixtureCurve], values: Values) -> tuple[Stage, ...]:
+        """Return all stages; what one carries on from earlier ones follows from these."""
+        stages: list[Stage] = []
+        for recipe in self.recipe.stage:
+            recall = part(recipe.recall, f"{recipe.name}.recall", values)
+            width = part(recipe.ramp, f"{recipe.name}.ramp", values)
+            curve = carried(own[recipe.name], stages, recall, width)
+            tokens, context = self._tokens(recipe, values), self.recipe.target.context_tokens
+            stages.append(make_stage(recipe, values, curve, tokens, context))
+        return tuple(stages)
+
+    def _check(self, schedule: Schedule, values: Values) -> None:
+        """Raise a supply error unless the caps hold at both ends of every gate, too."""
+        supply = self.inventory.supply(tuple(schedule.dose()))
+        repetition.check_supply(schedule, supply)
+        if any(stage.gate for stage in schedule.stages):
+            links = self._links(values, len(schedule.stages))
+            for end in (0, 1):
+                opened = [link.opens[end] if link.opens else 0.0 for link in links]
+                tokens = timed_tokens(links, opened)
+                pairs = zip(schedule.stages, tokens, strict=True)
+                stages = tuple(replace(stage, tokens=count) for stage, count in pairs)
+                repetition.check_supply(replace(schedule, stages=stages), supply)
+
+    def _links(self, values: Values, upto: int) -> list[Link]:
+        """Return how stages hang together; what stages from `upto` on leave open stays open."""
+        links = []
+        for position, recipe in enumerate(self.recipe.stage):
+            recalls, ramps = ends_of(recipe.recall), ends_of(recipe.ramp)
+            if position < upto:
+                recalls = (part(recipe.recall, f"{recipe.name}.recall", values),)
+                ramps = (part(recipe.ramp, f"{recipe.name}.ramp", values),)
+            links.append(
+                Link(
+                    tokens=self._tokens(recipe, values),
+                    text=recipe.kind == "lm",
+                    recalls=recalls,
+                    ramps=ramps,
+                    opens=(recipe.gate.earliest, recipe.gate.latest) if recipe.gate else None,
+                )
+            )
+        return links
+
+    def _caps(
+        self, stage: StageRecipe, ground: _Ground, values: Values, own: Mapping[str, MixtureCurve]
+    ) -> NDArray[np.float64]:
+        """Return the largest weight of each domain of a free mixture; [M]."""
+        position = self.recipe.stage.index(stage)
+        spent = self._spent(own, values)
+        found = np.ones(len(ground.domains))
+        for loads in scenarios(self._links(values, position + 1)):
+            used: dict[str, float] = {}
+            for load, mixtures in zip(loads, spent, strict=True):
+                for name, tokens in _drawn(load, mixtures).items():
+                    used[name] = used.get(name, 0.0) + tokens
+            mine = max(1, round(loads[position].body + loads[position].last))
+            found = np.minimum(found, repetition.room(ground.supply, ground.limits, used, mine))
+        return found
+
+    def _spent(
+        self, own: Mapping[str, MixtureCurve], values: Values
+    ) -> list[tuple[Mapping[str, float], Mapping[str, float]]]:
+        """Return mean and last mixture of every stage; of none where it is not decided yet."""
+        found: list[tuple[Mapping[str, float], Mapping[str, float]]] = []
+        for recipe in self.recipe.stage:
+            curve = own.get(recipe.name, _NOTHING)
+            width = part(recipe.ramp, f"{recipe.name}.ramp", values)
+            found.append((body(curve, width), curve.knots[-1].mixture.as_dict()))
+        return found
 
     def _tokens(self, stage: StageRecipe, values: Values) -> int:
         if stage.tokens is not None:
             return stage.tokens
         total = self.recipe.target.tokens
         shares = {
-            other.name: _number(other.share, f"{other.name}.share", values)
+            other.name: number(other.share, f"{other.name}.share", values)
             for other in self.recipe.stage
             if other.share is not None and not isinstance(other.share, str)
         }
@@ -208,9 +254,12 @@ class Space:
         return total - sum(round(total * share) for share in shares.values())
 
     def _curve(
-        self, stage: StageRecipe, values: Values, used: Mapping[str, float], tokens: int
+        self, stage: StageRecipe, values: Values, own: Mapping[str, MixtureCurve]
     ) -> MixtureCurve:
-        knots = []
+        """Return the curve of a stage alone, after the curves that are decided."""
+        if stage.practice is not None:
+            return _NOTHING
+        knots, caps = [], None
         for prefix, source in _sources(stage):
             at = source.at if isinstance(source, KnotRecipe) else 0.0
             if source.free is None:
@@ -219,7 +268,7 @@ class Space:
                 ground = self._ground(prefix, source.free, stage)
                 cube = [values[f"{prefix}.{j}"] for j in range(len(ground.domains) - 1)]
                 drawn = _spread(simplex.from_cube(cube, ground.concentration), source.free.least)
-                caps = repetition.room(ground.supply, ground.limits, used, tokens)
+                caps = self._caps(stage, ground, values, own) if caps is None else caps
                 weights = repetition.capped(drawn, caps, f"stage '{stage.name}'")
                 mixture = rounded(_over(ground.domains, weights))
             knots.append(Knot(at=at, mixture=mixture))
@@ -246,12 +295,8 @@ class _Ground:
 
 def fixed_kind(recipe: ScheduleRecipe) -> Literal["schedule", "space"]:
     """Tell a schedule from a space without an inventory."""
-    for stage in recipe.stage:
-        numbers = (stage.share, stage.learning_rate.peak)
-        if any(isinstance(number, Range) for number in numbers):
-            return "space"
-        if _is_free(stage):
-            return "space"
+    if any(open_numbers(stage) or _is_free(stage) for stage in recipe.stage):
+        return "space"
     return "schedule"
 
 
@@ -261,27 +306,27 @@ def _is_free(stage: StageRecipe) -> bool:
 
 def _sources(stage: StageRecipe) -> list[tuple[str, MixtureSource]]:
     if stage.curve is None:
-        return [(f"{stage.name}.mixture", stage)]
+        return [] if stage.practice is not None else [(f"{stage.name}.mixture", stage)]
     return [(f"{stage.name}.knot{n}.mixture", knot) for n, knot in enumerate(stage.curve.knots)]
 
 
-def _number(number: Number | None, name: str, values: Values) -> float:
-    if isinstance(number, Range):
-        return float(values[name])
-    if number is None:
-        message = f"{name} is not a number"
-        raise ValueError(message)
-    return float(number)
-
-
-def _coordinate(name: str, found: Range) -> Coordinate:
-    return Coordinate(name=name, low=found.low, high=found.high, log=found.log)
+def _coordinate(name: str, span: Span) -> Coordinate:
+    return Coordinate(name=name, low=span.low, high=span.high, log=span.log)
 
 
 def _middle(found: Coordinate) -> float:
-    if found.log:
-        return float(np.sqrt(found.low * found.high))
-    return (found.low + found.high) / 2
+    return Span(low=found.low, high=found.high, log=found.log).middle
+
+
+def _drawn(
+    load: Load, mixtures: tuple[Mapping[str, float], Mapping[str, float]]
+) -> dict[str, float]:
+    """Return tokens of every domain that a stage's own mixture costs the whole schedule."""
+    mean, last = mixtures
+    found = {name: share * load.body for name, share in mean.items()}
+    for name, share in last.items() if load.last else ():
+        found[name] = found.get(name, 0.0) + share * load.last
+    return found
 
 
 def _with_least(mixture: Mixture, names: tuple[str, ...], least: float) -> Mixture:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import tomli_w
 
-from mixopt.schedule.curve import MixtureCurve
 from mixopt.schedule.schedule import Schedule, Stage
 
 
@@ -23,11 +23,9 @@ def schedule_toml(schedule: Schedule, *, comment: str = "") -> str:
 
 def schedule_table(schedule: Schedule) -> dict[str, Any]:
     """Return the recipe of a schedule as plain data."""
-    target = schedule.target
-    names = target.__dataclass_fields__
     return {
         "name": schedule.name,
-        "target": {name: getattr(target, name) for name in names},
+        "target": _fields(schedule.target),
         "limits": {
             "max_epochs": schedule.max_epochs,
             "max_epochs_of": dict(schedule.max_epochs_of),
@@ -46,13 +44,32 @@ def _stage(stage: Stage, schedule: Schedule) -> dict[str, Any]:
     else:
         table["share"] = stage.tokens / schedule.target.tokens
     table["context_tokens"] = stage.context_tokens
-    rate = stage.learning_rate
-    table["learning_rate"] = {name: getattr(rate, name) for name in rate.__dataclass_fields__}
-    return table | _mixture(stage.curve)
+    table["learning_rate"] = _fields(stage.learning_rate)
+    if stage.packing != "stream":
+        table["packing"] = stage.packing
+    for key in ("ordering", "gate"):
+        if getattr(stage, key) is not None:
+            table[key] = _fields(getattr(stage, key))
+    if stage.rope_base is not None:
+        table["rope_base"] = stage.rope_base
+    if stage.practice is not None:
+        return table | {"practice": stage.practice.model_dump()}
+    return table | _mixture(stage)
 
 
-def _mixture(curve: MixtureCurve) -> dict[str, Any]:
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Return the fields of a dataclass that are not None."""
+    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {name: given for name, given in found.items() if given is not None}
+
+
+def _mixture(stage: Stage) -> dict[str, Any]:
+    curve = stage.curve
+    first = curve.knots[0].mixture.as_dict()
+    if stage.online is not None:
+        online = {"online": stage.online.policy, "updates": stage.online.updates}
+        return {"curve": online | {"prior": first}}
     if curve.shape == "constant":
-        return {"mixture": curve.knots[0].mixture.as_dict()}
+        return {"mixture": first}
     knots = [{"at": knot.at, "mixture": knot.mixture.as_dict()} for knot in curve.knots]
     return {"curve": {"shape": curve.shape, "knots": knots}}

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mixopt.evaluation.measure import direction_of
 from mixopt.evaluation.score import difference
 from mixopt.evaluation.score import score as score_of
-from mixopt.schedule.curve import constant
 from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.write import schedule_toml
+from mixopt.study.controls import Control, controls_of
 from mixopt.study.engines.engine import Engine
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.recommendation import (
     RECOMMENDED,
-    SAME_DOSE,
     Comparison,
+    OrderEffect,
     Outcome,
     ProposalSummary,
     Recommendation,
@@ -66,33 +66,25 @@ def find_optima(setup: StudySetup) -> list[Optimum]:
 
 
 def confirmation_trials(setup: StudySetup, optima: Sequence[Optimum]) -> list[Trial]:
-    """Return what is run on fresh seeds: the optima, the baselines, and the same dose at random.
-
-    The `same-dose` schedule spends the tokens of the recommended one in a constant mixture, which
-    tells the effect of order from that of dose.
-    """
+    """Return what is run on fresh seeds: the optima, the baselines, and the controls of order."""
     chosen = [
         (found.label, found.proposal.schedule, dict(found.proposal.point)) for found in optima
     ]
     for name in BASELINES:
         point = setup.space.baseline(name)
         chosen.append((name, setup.space.resolve(point), point))
-    flat = same_dose(optima[0].proposal.schedule)
-    if flat.digest != optima[0].proposal.schedule.digest:
-        chosen.append((SAME_DOSE, flat, {}))
+    chosen += [
+        (control.label, control.schedule, {})
+        for control in _controls(setup, optima[0].proposal.schedule)
+    ]
     return [
         confirm_trial(number, label, schedule, point)
         for number, (label, schedule, point) in enumerate(chosen)
     ]
 
 
-def same_dose(schedule: Schedule) -> Schedule:
-    """Return the schedule whose lm stages all have the mean mixture: the same tokens, no order."""
-    mean = constant(schedule.mean_mixture("lm"))
-    stages = tuple(
-        replace(stage, curve=mean) if stage.kind == "lm" else stage for stage in schedule.stages
-    )
-    return replace(schedule, stages=stages)
+def _controls(setup: StudySetup, schedule: Schedule) -> tuple[Control, ...]:
+    return controls_of(schedule, setup.space.inventory.supply(schedule.dose("lm")))
 
 
 def remaining_steps(setup: StudySetup, trials: Sequence[Trial]) -> int:
@@ -159,6 +151,9 @@ def _conclude(
         comparisons=comparisons,
         laws=tuple(row for found in optima for row in law_summaries(found.law)),
         signals=_signals(setup),
+        order_effect=_order_effect(
+            _controls(setup, optima[0].proposal.schedule), comparisons, objective
+        ),
         trials=len(everything),
         runs=sum(len(record.seeds) for record in everything),
         cpu_seconds=sum(record.cpu_seconds for record in everything),
@@ -176,6 +171,21 @@ def _comparisons(by_label: dict[str, TrialRecord]) -> tuple[Comparison, ...]:
         if right != left
         for key in by_label[left].measures
         if _is_whole(by_label[left], key) and _is_whole(by_label[right], key)
+    )
+
+
+def _order_effect(
+    controls: Sequence[Control], comparisons: Sequence[Comparison], objective: str
+) -> OrderEffect:
+    labels = tuple(control.label for control in controls)
+    return OrderEffect(
+        controls=labels,
+        comparisons=tuple(
+            found
+            for found in comparisons
+            if (found.measure, found.left) == (objective, RECOMMENDED) and found.right in labels
+        ),
+        notes=tuple(dict.fromkeys(note for control in controls for note in control.notes)),
     )
 
 

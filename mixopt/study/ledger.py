@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mixopt.database.connection import Database
 from mixopt.errors import StudyError
-from mixopt.evaluation.result import MemberResult
+from mixopt.evaluation.result import ChosenMixture, MemberResult
+from mixopt.schedule.mixture import mixture_of
 from mixopt.schedule.write import schedule_toml
 from mixopt.study.trial import Trial
 
@@ -34,10 +35,38 @@ class TrialRecord:
     tokens: int  # scheduled
     trained_tokens: int = 0  # stages that several trials share count for the first
     prefixes: tuple[str | None, ...] = ()  # of each seed; equal ones have their noise in common
+    measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # key -> those seeds
+
+    def by_seed(self, key: str) -> dict[int, float]:
+        """Return a measure of every seed that has it; empty where none is known to."""
+        values = self.measures.get(key, ())
+        seeds = self.measured.get(key, self.seeds if len(values) == len(self.seeds) else ())
+        return dict(zip(seeds, values, strict=True)) if seeds else {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FigureRecord:
+    """One number that a stage of a run noted of how it went."""
+
+    trial: str
+    seed: int
+    stage: str
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageCost:
+    """What one stage cost over a study; what several runs share counts once."""
+
+    stage: str
+    trained: int  # times that it was trained
+    tokens: int
+    cpu_seconds: float  # examination included
 
 
 class Ledger:
-    """Trials, runs, measures and weights of one study."""
+    """Trials, runs, measures, weights, figures and chosen mixtures of one study."""
 
     def __init__(self, folder: Path) -> None:
         """Name the ledger of a study folder; `create` makes the file."""
@@ -97,6 +126,8 @@ class Ledger:
                 )
                 database.insert_many("insert_nodes", _nodes(result))
                 database.insert_many("insert_measures", _measures(result))
+                database.insert_many("insert_figures", _figures(result))
+                database.insert_many("insert_choices", _choices(result))
 
     def finished(self) -> set[tuple[str, int]]:
         """Return (trial, seed) of every run that is noted."""
@@ -107,6 +138,12 @@ class Ledger:
         """Return what the study was begun with: hashes of recipe, proxy, catalog and corpus."""
         with self._open("read") as database:
             return {row["part"]: row["content"] for row in database.fetch("list_identity")}
+
+    def stage_costs(self) -> list[StageCost]:
+        """Return what each stage cost over the whole study, the dearest first."""
+        with self._open("read") as database:
+            costs = [StageCost(**row) for row in database.fetch("list_stage_costs")]
+        return sorted(costs, key=lambda cost: -cost.cpu_seconds)
 
     def records(self, phase: str | None = None) -> list[TrialRecord]:
         """Return all trials, or those of one phase, search before confirmation, by number."""
@@ -119,6 +156,29 @@ class Ledger:
             for row in trials
             if phase is None or row["phase"] == phase
         ]
+
+    def figures(self, phase: str | None = None) -> list[FigureRecord]:
+        """Return what the stages of all runs noted, or of those of one phase, by trial and stage."""
+        with self._open("read") as database:
+            rows = database.fetch("list_figures", phase=phase)
+        return [FigureRecord(**row) for row in rows]
+
+    def choices(self, trial: str) -> dict[int, tuple[ChosenMixture, ...]]:
+        """Return what the online policies of a trial chose: seed -> mixtures, in order by stage.
+
+        Seeds for which nothing was chosen are left out.
+        """
+        with self._open("read") as database:
+            rows = database.fetch("list_choices", trial=trial)
+        weights: dict[tuple[int, str, float], dict[str, float]] = {}
+        for row in rows:
+            place = (row["seed"], row["stage"], row["since"])
+            weights.setdefault(place, {})[row["domain"]] = row["weight"]
+        found: dict[int, list[ChosenMixture]] = {}
+        for (seed, stage, since), each in weights.items():
+            chosen = ChosenMixture(stage=stage, since=since, mixture=mixture_of(each))
+            found.setdefault(seed, []).append(chosen)
+        return {seed: tuple(chosen) for seed, chosen in found.items()}
 
     def _open(self, mode: Any) -> Database:  # noqa: ANN401 - passed on
         return Database(self.path, mode, package=_PACKAGE, error=StudyError)
@@ -135,8 +195,10 @@ def _record(
     trial: dict[str, Any], runs: list[dict[str, Any]], measures: list[dict[str, Any]]
 ) -> TrialRecord:
     values: dict[str, list[float]] = {}
+    seeds: dict[str, list[int]] = {}
     for row in measures:
         values.setdefault(row["key"], []).append(row["value"])
+        seeds.setdefault(row["key"], []).append(row["seed"])
     return TrialRecord(
         **trial,
         seeds=tuple(run["seed"] for run in runs),
@@ -145,6 +207,7 @@ def _record(
         tokens=sum(run["tokens"] for run in runs),
         trained_tokens=sum(run["trained_tokens"] for run in runs),
         prefixes=tuple(run["prefix"] for run in runs),
+        measured={key: tuple(found) for key, found in seeds.items()},
     )
 
 
@@ -188,6 +251,36 @@ def _nodes(result: MemberResult) -> list[dict[str, object]]:
             "number": number,
             "node": node.key,
             "tokens": node.tokens,
+            "stage": node.stage,
+            "cpu_seconds": node.cpu_seconds,
         }
         for number, node in enumerate(result.path)
+    ]
+
+
+def _figures(result: MemberResult) -> list[dict[str, object]]:
+    return [
+        {
+            "trial": result.trial,
+            "seed": result.seed,
+            "stage": figure.stage,
+            "name": figure.name,
+            "value": figure.value,
+        }
+        for figure in result.figures
+    ]
+
+
+def _choices(result: MemberResult) -> list[dict[str, object]]:
+    return [
+        {
+            "trial": result.trial,
+            "seed": result.seed,
+            "stage": chosen.stage,
+            "since": chosen.since,
+            "domain": domain,
+            "weight": weight,
+        }
+        for chosen in result.chosen
+        for domain, weight in zip(chosen.mixture.domains, chosen.mixture.weights, strict=True)
     ]

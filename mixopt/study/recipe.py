@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
-from mixopt.errors import NotFoundError
 from mixopt.evaluation.measure import MEAN, direction_of
 from mixopt.recipes.decode import Recipe
+from mixopt.schedule.practice import Levels
 from mixopt.schedule.recipe import ScheduleRecipe
-from mixopt.schedule.schedule import StageKind
 from mixopt.tasks.registry import find_family
 
 SamplerName = Literal["law", "sobol", "random", "tpe"]
+
+_OF_TEXT = ("bits_per_byte", "long_bits_per_byte")
+_PASS = "pass_at_"
 
 
 def _measure(key: str) -> str:
     direction_of(key)
     return key
-
-
-def _levels(levels: dict[str, int]) -> dict[str, int]:
-    for name, level in levels.items():
-        try:
-            family = find_family(name)
-        except NotFoundError as error:
-            raise ValueError(str(error)) from None
-        if level not in family.levels:
-            message = f"a level of '{name}' from {family.levels[0]} to {family.levels[-1]}"
-            raise ValueError(message)
-    return levels
 
 
 MeasureKey = Annotated[str, AfterValidator(_measure)]
@@ -40,9 +37,20 @@ MeasureKey = Annotated[str, AfterValidator(_measure)]
 class ExaminationRecipe(Recipe):
     """What every proxy is measured on."""
 
-    levels: Annotated[dict[str, int], AfterValidator(_levels)] = Field(default_factory=dict)
+    levels: Levels = Field(default_factory=dict)
     problems: PositiveInt = 48  # per task family
     held_out_sequences: PositiveInt = 48  # per domain
+    samples: NonNegativeInt = 0  # answers to each problem that pass@k is estimated from; 0 for none
+    more_levels: bool = False  # examine the levels below and above each family's, too
+
+    def subjects(self) -> Iterator[str]:
+        """Yield all that a measure of tasks may be of."""
+        if self.levels:
+            yield MEAN
+        yield from self.levels
+        for name, level in self.levels.items() if self.more_levels else ():
+            around = (level - 1, level + 1)
+            yield from (f"{name}@{n}" for n in around if n in find_family(name).levels)
 
 
 class StatesRecipe(Recipe):
@@ -81,19 +89,24 @@ class StudyRecipe(ScheduleRecipe):
     @model_validator(mode="after")
     def _measures_are_taken(self) -> Self:
         """A misspelt objective would only be noticed once all proxies are trained."""
-        levels = self.study.examination.levels
-        taken: dict[str, StageKind] = {}  # text is measured after every run of stages of one kind
-        for stage, after in zip_longest(self.stage, self.stage[1:]):
-            if after is None or after.kind != stage.kind:
-                taken[stage.name] = stage.kind
+        names = [stage.name for stage in self.stage]
+        kinds = [stage.kind for stage in self.stage]
+        answering = names[kinds.index("sft") :] if "sft" in kinds else []
         for key in (self.study.objective, *self.study.also, *self.study.guardrails):
             stage_name, name, subject = key.split("/")
-            on_tasks = name != "bits_per_byte"
-            if stage_name not in taken or (on_tasks and taken[stage_name] != "sft"):
-                stages = [each for each, kind in taken.items() if kind == "sft" or not on_tasks]
-                message = f"a measure after one of the stages {', '.join(stages)}, found '{key}'"
+            known = names if name in _OF_TEXT else answering
+            if stage_name not in known:
+                message = f"a measure after one of the stages {', '.join(known)}, found '{key}'"
                 raise ValueError(message)
-            if on_tasks and (not levels or subject not in {MEAN, *levels}):
-                message = f"a family of [study.examination.levels] or '{MEAN}', found '{key}'"
-                raise ValueError(message)
+            if name not in _OF_TEXT:
+                self._check_task_measure(key, name, subject)
         return self
+
+    def _check_task_measure(self, key: str, name: str, subject: str) -> None:
+        wanted = self.study.examination
+        if subject not in wanted.subjects():
+            message = f"a family of [study.examination.levels] or '{MEAN}', found '{key}'"
+            raise ValueError(message)
+        if name.startswith(_PASS) and int(name.removeprefix(_PASS)) > wanted.samples:
+            message = f"as many [study.examination] samples as '{key}' needs, got {wanted.samples}"
+            raise ValueError(message)

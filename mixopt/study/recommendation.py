@@ -16,6 +16,12 @@ SCHEDULE_FILE: Final = "recommended.toml"
 
 RECOMMENDED: Final = "recommended"
 SAME_DOSE: Final = "same-dose"
+SAME_RATE_DOSE: Final = "same-lr-dose"
+HELD_EQUAL: Final = {
+    SAME_DOSE: "the same tokens of every domain in a constant mixture",
+    SAME_RATE_DOSE: "a constant mixture with the same learning rate summed over every domain's tokens",
+}
+"""What each control of order has in common with the recommended schedule."""
 
 
 class Comparison(Recipe):
@@ -35,6 +41,21 @@ class Comparison(Recipe):
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "no different"
+
+
+class OrderEffect(Recipe):
+    """What the order of the recommended schedule does to the objective, apart from its doses."""
+
+    controls: tuple[str, ...] = ()  # that were run; none where the schedule is constant
+    comparisons: tuple[Comparison, ...] = ()  # with each control whose seeds all have the objective
+    notes: tuple[str, ...] = ()  # what the controls do not hold equal
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the effect in words, control by control, and what to keep in mind."""
+        if not self.controls:
+            return ("The schedule is constant: no order to judge.",)
+        judged = {found.right: found for found in self.comparisons}
+        return (*(_order_alone(name, judged.get(name)) for name in self.controls), *self.notes)
 
 
 class Outcome(Recipe):
@@ -109,6 +130,7 @@ class Recommendation(Recipe):
     comparisons: tuple[Comparison, ...]
     laws: tuple[LawSummary, ...]
     signals: tuple[SignalSummary, ...]
+    order_effect: OrderEffect | None = None  # None where it was not looked at
     trials: int
     runs: int
     cpu_seconds: float
@@ -144,6 +166,17 @@ def say(comparison: Comparison | None, objective: str) -> str:
     return (
         f"No better than natural, do not switch: {objective} differs by {comparison.gain:+.4g}, "
         f"{interval} on {seeds}."
+    )
+
+
+def _order_alone(control: str, found: Comparison | None) -> str:
+    against = f"against {HELD_EQUAL.get(control, control)}"
+    if found is None:
+        return f"Order alone, {against}: not judged, as a seed lacks the objective."
+    verdict = "no different from none" if found.verdict == "no different" else found.verdict
+    return (
+        f"Order alone gives {found.gain:+.4g}, 95% [{found.low:+.4g}, {found.high:+.4g}] on "
+        f"{found.num_seeds} fresh seeds, {against}: {verdict}."
     )
 
 

@@ -126,6 +126,8 @@ class StudySetup:
                 levels=wanted.levels,
                 problems=wanted.problems,
                 held_out_sequences=wanted.held_out_sequences,
+                samples=wanted.samples,
+                more_levels=wanted.more_levels,
             ),
             width=None if self.settings.lane == "auto" else self.settings.lane,
             device=self.device,

@@ -13,12 +13,14 @@ from scipy.stats import qmc
 from mixopt.errors import LawError, SupplyError
 from mixopt.schedule.curve import Knot, MixtureCurve
 from mixopt.schedule.mixture import BASELINES, Mixture, mixture_of
-from mixopt.schedule.recipe import MixtureSource, StageRecipe
+from mixopt.schedule.recipe import MixtureSource, OnlineRecipe, StageRecipe
 from mixopt.schedule.space import Coordinate, Space, Values
+from mixopt.schedule.values import ends_of
 from mixopt.surrogate.features import Features, schedule_features
 
 Matrix = NDArray[np.float64]
 
+_SEEN = ("share", "recall", "ramp")  # of an lm stage, beside its mixtures
 _EDGE = 1e-9  # logarithms of odds stay finite this close to the ends of the unit interval
 
 
@@ -56,7 +58,8 @@ class Box:
     """The open coordinates of a space, scaled to the unit cube.
 
     Only mixtures and shares of lm stages move: a law sees nothing else, so every other coordinate
-    (a learning rate, the mixture of another kind of stage) stays where the natural baseline is.
+    (a learning rate, an ordering, the mixture of another kind of stage) stays where the natural
+    baseline is.
 
     Attributes:
         space: the space.
@@ -157,8 +160,15 @@ def prior_doses(space: Space, features: Features) -> Matrix:
         [N, M] shares of the lm tokens.
     """
     stages = {stage.name: stage for stage in space.recipe.stage}
-    weights = [_stage_prior(space, stages[name]).on(features.domains) for name in features.stages]
-    return features.tokens @ np.array(weights)
+    doses = np.zeros((features.num_rows, len(features.domains)))
+    for number, name in enumerate(features.stages):
+        tokens, stage = features.tokens[:, number : number + 1], stages[name]
+        own = _stage_prior(space, stage).on(features.domains)
+        before = features.tokens[:, :number].sum(axis=1, keepdims=True)
+        again = float(np.mean(ends_of(stage.recall))) if number else 0.0
+        earlier = doses / np.maximum(before, _EDGE)
+        doses = doses + tokens * (again * earlier + (1 - again) * own)
+    return doses
 
 
 def divergences(doses: Matrix, priors: Matrix) -> NDArray[np.float64]:
@@ -170,6 +180,9 @@ def divergences(doses: Matrix, priors: Matrix) -> NDArray[np.float64]:
 def _stage_prior(space: Space, stage: StageRecipe) -> Mixture:
     if stage.curve is None:
         return _source_prior(space, stage, stage)
+    if isinstance(stage.curve, OnlineRecipe):
+        given = stage.curve.prior
+        return space.named(given, stage) if isinstance(given, str) else mixture_of(given)
     knots = tuple(
         Knot(at=knot.at, mixture=_source_prior(space, knot, stage)) for knot in stage.curve.knots
     )
@@ -184,8 +197,8 @@ def _source_prior(space: Space, source: MixtureSource, stage: StageRecipe) -> Mi
 
 
 def _seen(name: str, stages: Sequence[str]) -> bool:
-    inside = any(name.startswith(f"{stage}.") for stage in stages)
-    return inside and not name.endswith(".learning_rate")
+    stage, _, part = name.partition(".")
+    return stage in stages and (part in _SEEN or ".mixture." in f".{part}")
 
 
 def _outward(found: Coordinate, where: float) -> float:

@@ -22,13 +22,14 @@ _TOKENS_READ = 1 << 17
 class Feed:
     """Rows and learning rates of one stage of one plan; a lane has one for every slot."""
 
-    def __init__(self, plan: Plan, stage: int, store: TokenStore, context: int) -> None:
+    def __init__(self, plan: Plan, stage: int, store: TokenStore) -> None:
         """Prepare to read; nothing is read before the first step."""
-        self.steps = plan.stages[stage].steps
+        part = plan.stages[stage]
+        self.steps = part.steps
         self.rates: NDArray[np.float64] = plan.rates(stage, np.arange(self.steps))
         """Multiples of the base learning rate, [steps]."""
         self._plan, self._stage = plan, stage
-        self._store, self._context = store, context
+        self._store, self._context, self._sequences = store, part.context, part.sequences
         self._drawn, self._read = range(0), range(0)  # steps that are held
         self._numbers: Draw | None = None
         self._arrays: dict[str, NDArray[Any]] = {}  # [steps, B, T+1]
@@ -43,7 +44,7 @@ class Feed:
 
     def _block(self, step: int, rows: int) -> range:
         """Return the steps, about so many rows long, among which a step is."""
-        length = max(1, rows // self._plan.sequences)
+        length = max(1, rows // self._sequences)
         first = step - step % length
         return range(first, min(first + length, self.steps))
 
@@ -55,25 +56,26 @@ class Feed:
             self._drawn = range(self._drawn.start, max(self._drawn.stop, steps.stop))
             held = self._numbers = self._plan.draw(self._stage, np.array(self._drawn))
         part = slice(steps.start - self._drawn.start, steps.stop - self._drawn.start)
-        return Draw(domains=held.domains[part], sequences=held.sequences[part])
+        return Draw(sources=held.sources[part], sequences=held.sequences[part])
 
     def _gather(self, draw: Draw) -> dict[str, NDArray[Any]]:
-        """Read the rows of a draw, domain by domain."""
-        domains, sequences = draw.domains.ravel(), draw.sequences.ravel()
-        order = np.argsort(domains, kind="stable")
-        ends = np.cumsum(np.bincount(domains))
+        """Read the rows of a draw, source by source."""
+        sources, sequences = draw.sources.ravel(), draw.sequences.ravel()
+        order = np.argsort(sources, kind="stable")
+        ends = np.cumsum(np.bincount(sources))
         arrays: dict[str, NDArray[Any]] = {}
-        for index in np.unique(domains).tolist():
+        for index in np.unique(sources).tolist():
             here = order[ends[index - 1] if index else 0 : ends[index]]
-            source = self._store.domain(self._plan.domains[index], "train")
-            rows = source.gather(sequences[here], self._context)
+            source = self._plan.sources[index]
+            tokens = self._store.domain(source.domain, "train")
+            rows = tokens.gather(sequences[here], source.context, source.packing)
             for name in _PARTS:
                 part = getattr(rows, name)
                 if part is not None:
                     if name not in arrays:
-                        arrays[name] = np.zeros((domains.size, self._context + 1), part.dtype)
+                        arrays[name] = np.zeros((sources.size, self._context + 1), part.dtype)
                     arrays[name][here] = part
-        shape = (*draw.domains.shape, self._context + 1)
+        shape = (*draw.sources.shape, self._context + 1)
         return {name: part.reshape(shape) for name, part in arrays.items()}
 
 

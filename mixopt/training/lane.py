@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic, process_time
-from typing import TypeVar
+from typing import TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mixopt.corpus.store import Batch as Rows
 from mixopt.corpus.store import TokenStore
@@ -16,15 +19,20 @@ from mixopt.proxy.device_memory import release
 from mixopt.proxy.model import padded_vocabulary
 from mixopt.proxy.planner import LanePlan, is_out_of_memory, plan_lane
 from mixopt.recipes.digest import digest
+from mixopt.schedule.layout import Source
 from mixopt.schedule.plan import Plan, make_plan
+from mixopt.schedule.schedule import StageKind
 from mixopt.training.examiner import Examination, Examiner
 from mixopt.training.feed import Feed
 from mixopt.training.runs import Activity, Reports, Run, Runs
+from mixopt.training.sessions.session import Bench, Pupil, base_rate
+from mixopt.training.sessions.table import SessionName, find_session
 from mixopt.training.slots import Slots
 from mixopt.training.states import StateCache, StateSettings
 from mixopt.training.tree import Member, grow
 
 _Found = TypeVar("_Found")
+_ORDER = get_args(StageKind)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,13 +53,17 @@ def plan_of(member: Member, proxy: ProxyRecipe, store: TokenStore) -> Plan:
 
     Raises:
         SupplyError: the schedule cannot be run with this catalog and proxy.
+        NotFoundError: a stage is ordered by a score that its domains do not have.
     """
 
-    def available(domain: str) -> int:
-        return store.domain(domain, "train").num_sequences(proxy.training.context)
+    def available(source: Source) -> int:
+        return store.domain(source.domain, "train").num_sequences(source.context, source.packing)
+
+    def scores(source: Source, name: str) -> NDArray[np.float64]:
+        return store.domain(source.domain, "train").scores(name, source.context, source.packing)
 
     return make_plan(
-        member.schedule, member.seed, store.inventory, proxy.training.budget, available
+        member.schedule, member.seed, store.inventory, proxy.training.budget, available, scores
     )
 
 
@@ -106,10 +118,12 @@ class _Lane:
         self._waiting = self._runs.open(self._slots.initial)
         while self._waiting or self._running:
             self._fill()
-            if self._activity.examined is None:
-                self._advance()
-            else:
+            if self._activity.examined is not None:
                 self._examine(self._activity.examined)
+            elif self._activity.session is not None:
+                self._attend(self._activity.session)
+            else:
+                self._advance()
             self._save_when_due()
         self._runs.tidy()
 
@@ -129,6 +143,7 @@ class _Lane:
         if not self._running:
             self._activity = max(waiting, key=lambda each: (min(waiting[each], width), _rank(each)))
         self._fit(min(width, len(self._running) + waiting[self._activity]))
+        self._slots.stack.rope_scale = self._activity.rope_scale
         ready = [run for run in self._waiting if run.activity == self._activity]
         ready.sort(key=lambda run: -run.remaining)
         free = [slot for slot in range(self._slots.width) if slot not in self._running]
@@ -151,10 +166,9 @@ class _Lane:
         assert run.state is not None
         self._slots.load(slot, run.state)
         self._running[slot] = run
-        if not run.is_complete:
-            context = self._job.proxy.training.context
-            run.feed = run.feed or Feed(run.node.plan, run.node.stage, self._job.store, context)
-            run.state = None  # it moves on in the slot
+        if run.activity.session is None and not run.is_complete:
+            run.feed = run.feed or Feed(run.plan, run.node.stage, self._job.store)
+            run.state = None  # it moves on in the slot; a session starts over if it has to
 
     def _vacate(self, slot: int) -> None:
         del self._running[slot]
@@ -169,12 +183,12 @@ class _Lane:
 
     def _advance(self) -> None:
         """Take one step with everything that runs."""
-        training, kind = self._job.proxy.training, self._activity.kind
+        kind = self._activity.kind
         rows = [self._rows(slot) for slot in range(self._slots.width)]
         losses = self._attempt(lambda: self._slots.gradients(kind, rows))
         if losses is None:
             return
-        base = training.learning_rate if kind == "lm" else training.sft_learning_rate
+        base = base_rate(self._job.proxy, kind)
         rates = {slot: run.rate * base for slot, run in self._running.items()}
         norms = self._slots.update(rates)
         self._spend()
@@ -188,21 +202,54 @@ class _Lane:
             if run.is_complete:
                 self._complete(slot, run)
 
+    def _attend(self, name: SessionName) -> None:
+        """Take everything that runs through its stage."""
+        session = find_session(name, self._job.examination, self._job.store)
+        running = list(self._running.items())
+        bench = Bench(
+            slots=self._slots,
+            store=self._job.store,
+            proxy=self._job.proxy,
+            progress=lambda slot: self._runs.count(self._running[slot]),
+        )
+        pupils = [
+            Pupil(slot=slot, seed=run.node.members[0].seed, plan=run.plan, stage=run.node.stage)
+            for slot, run in running
+        ]
+        endings = self._attempt(lambda: session(bench, pupils))
+        if endings is None:
+            return
+        self._spend()
+        for (slot, run), ending in zip(running, endings, strict=True):
+            run.note(ending)
+            if ending.diverged:
+                self._runs.diverge(run)
+                self._vacate(slot)
+            else:
+                self._complete(slot, run)
+
     def _rows(self, slot: int) -> Rows | None:
         run = self._running.get(slot)
         return run.feed.rows(run.step) if run is not None and run.feed is not None else None
 
     def _complete(self, slot: int, run: Run) -> None:
-        """Take a run that has done its steps out: to be examined, or to go on as its children."""
+        """Take a run that has done its steps out, to be examined."""
         state = self._slots.take(slot)
         self._vacate(slot)
         run.feed = None
         run.state = state.fresh() if run.node.ends_leg else state
-        self._waiting += [run] if run.node.ends_leg else self._runs.end(run)
+        self._waiting.append(run)
 
     def _examine(self, stage: str) -> None:
-        kind = self._activity.kind
-        found = self._attempt(lambda: self._examiner.measure(self._slots.backend, kind, stage))
+        activity = self._activity
+        found = self._attempt(
+            lambda: self._examiner.measure(
+                self._slots.backend,
+                answers=activity.answers,
+                context=activity.context,
+                stage=stage,
+            )
+        )
         if found is None:
             return
         self._spend()
@@ -297,4 +344,4 @@ def _make_plan(job: LaneJob) -> LanePlan:
 
 def _rank(work: Activity) -> int:
     """Return which work comes first among equals: what ends members, and needs no state kept."""
-    return 2 * (work.kind == "sft") + (work.examined is not None)
+    return 2 * _ORDER.index(work.kind) + (work.examined is not None)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mixopt.evaluation.measure import Measure
-from mixopt.evaluation.result import MemberResult, TrainedNode
-from mixopt.schedule.schedule import StageKind
+from mixopt.evaluation.result import ChosenMixture, Figure, MemberResult, TrainedNode
+from mixopt.schedule.layout import StagePlan
+from mixopt.schedule.mixture import mixture_of
+from mixopt.schedule.plan import Plan
+from mixopt.schedule.schedule import Packing, StageKind
 from mixopt.training.feed import Feed
-from mixopt.training.states import Saved, State, StateCache
+from mixopt.training.sessions.session import Ending
+from mixopt.training.sessions.table import SessionName, session_of
+from mixopt.training.states import Notes, Saved, State, StateCache
 from mixopt.training.tree import Member, Node, naive_steps, walk
 
 OnProgress = Callable[[int], None]
@@ -36,7 +42,12 @@ class Activity:
     """What a lane does at one time: members of a stack train on one kind of rows together."""
 
     kind: StageKind
+    context: int = 0  # inputs per sequence of the stage
+    rope_scale: float = 1.0
+    packing: Packing = "stream"
+    session: SessionName | None = None  # None for stages that are fed by the plan
     examined: str | None = None  # the stage after which members are measured; None to train
+    answers: bool = False  # whether members have been taught how to answer
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -47,8 +58,10 @@ class Run:
     state: State | None  # None while the run trains in a slot
     step: int = 0  # of the node
     measures: tuple[Measure, ...] = ()
+    notes: Notes = field(default_factory=Notes)
     feed: Feed | None = None  # None until the node is begun here
     saved_step: int | None = None  # the step that a killed process would go on from
+    _resolved: tuple[Notes, Plan] | None = None
 
     @property
     def node(self) -> Node:
@@ -56,9 +69,34 @@ class Run:
         return self.path[-1]
 
     @property
+    def plan(self) -> Plan:
+        """The plan, as far as training has decided what it leaves open."""
+        if self._resolved is None or self._resolved[0] is not self.notes:
+            self._resolved = self.notes, self.node.plan.resolve(self.notes.outcomes)
+        return self._resolved[1]
+
+    @property
+    def part(self) -> StagePlan:
+        """The stage at proxy scale."""
+        return self.plan.stages[self.node.stage]
+
+    @property
     def is_complete(self) -> bool:
         """Whether all steps of the node are done."""
-        return self.step == self.node.steps
+        return self.step == self.part.steps
+
+    def note(self, ending: Ending) -> None:
+        """Take over what a session says of the run."""
+        self.step = ending.steps
+        figures = [
+            Figure(stage=self.node.name, name=name, value=value)
+            for name, value in ending.figures.items()
+            if math.isfinite(value)
+        ]
+        outcomes = dict(self.notes.outcomes)
+        if ending.outcome is not None:
+            outcomes[self.node.stage] = ending.outcome
+        self.notes = Notes(outcomes=outcomes, figures=(*self.notes.figures, *figures))
 
     @property
     def rate(self) -> float:
@@ -73,8 +111,16 @@ class Run:
     @property
     def activity(self) -> Activity:
         """What is to be done next."""
-        examined = self.node.name if self.is_complete else None
-        return Activity(kind=self.node.kind, examined=examined)
+        part = self.part
+        return Activity(
+            kind=self.node.kind,
+            context=part.context,
+            rope_scale=part.rope_scale,
+            packing=part.stage.packing,
+            session=None if self.is_complete else session_of(part),
+            examined=self.node.name if self.is_complete else None,
+            answers=self.node.has_answered,
+        )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -117,12 +163,16 @@ class Runs:
     def advance(self, run: Run) -> None:
         """Note that a run has done a step."""
         run.step += 1
+        self.count(run)
+
+    def count(self, run: Run) -> None:
+        """Report a step of a run as progress of its members."""
         self.reports.progress(len(run.node.members))
 
     def end(self, run: Run) -> list[Run]:
         """Report the members that end with a node's end, and return the runs that follow it.
 
-        The run's state is that at the end, and the measures of its leg are taken.
+        The run's state is that at the end, and the measures after it are taken.
         """
         node = run.node
         durable = self.cache is not None and self._is_shared(node)
@@ -144,7 +194,9 @@ class Runs:
         """Report all members of a node whose next step cannot be taken."""
         node, at = run.node, run.node.leg_steps + run.step
         if self.cache is not None and (len(node.members) > 1 or self.cache.settings.keep_stages):
-            lost = Saved(step=run.step, state=None, measures=run.measures, diverged_at=at)
+            lost = Saved(
+                step=run.step, state=None, measures=run.measures, diverged_at=at, notes=run.notes
+            )
             self.cache.save(node.key, lost, "shared")
         self._lose(run, at)
 
@@ -174,11 +226,11 @@ class Runs:
             return [each for child in below for each in self._open(child)]
         self.reports.progress(saved.step * len(node.members))
         run.step = run.saved_step = saved.step
-        run.state, run.measures = saved.state, saved.measures
+        run.state, run.measures, run.notes = saved.state, saved.measures, saved.notes
         if saved.diverged_at is not None:
             self._lose(run, saved.diverged_at)
             return []
-        if run.is_complete and (saved.examined or not node.ends_leg):
+        if run.is_complete and saved.examined:
             return self.end(run)
         return [run]
 
@@ -186,8 +238,15 @@ class Runs:
         path = (*run.path, child)
         if self._is_covered(child):
             return self._open(Run(path=path, state=None))
-        saved_step = 0 if durable else None
-        return [Run(path=path, state=run.state, measures=run.measures, saved_step=saved_step)]
+        return [
+            Run(
+                path=path,
+                state=run.state,
+                measures=run.measures,
+                notes=run.notes,
+                saved_step=0 if durable else None,
+            )
+        ]
 
     def _is_covered(self, node: Node) -> bool:
         """Return whether the cache has all that is needed to go on without training the node."""
@@ -204,7 +263,9 @@ class Runs:
 
     def _save(self, run: Run, state: State, *, shared: bool) -> None:
         assert self.cache is not None
-        saved = Saved(step=run.step, state=state, measures=run.measures, examined=shared)
+        saved = Saved(
+            step=run.step, state=state, measures=run.measures, examined=shared, notes=run.notes
+        )
         self.cache.save(run.node.key, saved, "shared" if shared else "running")
         run.saved_step = run.step
 
@@ -238,9 +299,15 @@ class Runs:
     def _result(self, member: Member, run: Run) -> MemberResult:
         """Return what became of a member so far; a stage that several share costs each a share."""
         seconds = [self._seconds.get(node.key, 0.0) / len(node.members) for node in run.path]
-        steps = [*(node.steps for node in run.path[:-1]), run.step]
+        stages = run.plan.stages
+        steps = [*(stages[node.stage].steps for node in run.path[:-1]), run.step]
         path = [
-            TrainedNode(key=node.key, tokens=count * self.step_tokens)
+            TrainedNode(
+                key=node.key,
+                tokens=count * self.step_tokens,
+                stage=node.name,
+                cpu_seconds=self._seconds.get(node.key, 0.0),
+            )
             for node, count in zip(run.path, steps, strict=True)
         ]
         return MemberResult(
@@ -251,4 +318,19 @@ class Runs:
             cpu_seconds=sum(seconds),
             tokens=self.scheduled[member],
             path=tuple(path),
+            figures=run.notes.figures,
+            chosen=tuple(_chosen(run)),
         )
+
+
+def _chosen(run: Run) -> Iterator[ChosenMixture]:
+    """Yield the mixtures that online policies chose on the way of a run."""
+    for position, outcome in run.notes.outcomes.items():
+        part = run.plan.stages[position]
+        domains = part.stage.curve.domains
+        for first, shares in zip(part.bounds, outcome.mixtures, strict=False):
+            yield ChosenMixture(
+                stage=part.stage.name,
+                since=float(first / part.bounds[-1]),
+                mixture=mixture_of(dict(zip(domains, shares, strict=True))),
+            )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from mixopt.corpus.store import Batch as Rows
+from mixopt.proxy.backends.backend import Backend, Batch
 from mixopt.proxy.backends.choose import make_backend
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.proxy.layout import initial_row, lay_out
@@ -34,6 +35,7 @@ class Slots:
         parameters = torch.zeros(plan.members, columns, device=device)
         self.stack = Stack(proxy, vocabulary=vocabulary, parameters=parameters)
         self.backend = make_backend(self.stack, plan.micro_sequences)
+        self._micro_sequences = plan.micro_sequences
         self.optimizer = make_optimizer(self.stack)
 
     @property
@@ -76,10 +78,28 @@ class Slots:
         Returns:
             Losses in nats per token, [K]; NaN in idle slots.
         """
-        self.stack.clear_gradients()
         live = [slot for slot, each in enumerate(rows) if each is not None]
-        losses: list[float] = self.backend.train(BATCHES[kind](stack_rows(rows)), live).tolist()
+        return self.train(BATCHES[kind](stack_rows(rows)), live)
+
+    def train(self, batch: Batch, live: Sequence[int]) -> list[float]:
+        """Find the gradients of some slots on a batch of all K.
+
+        Returns:
+            Weighted sums of token losses in nats, [K]; NaN in idle slots.
+        """
+        self.stack.clear_gradients()
+        losses: list[float] = self.backend.train(batch, live).tolist()
         return losses
+
+    def copy_backend(self) -> Backend:
+        """Return a backend of a copy of all members as they are now."""
+        stack = Stack(
+            self.stack.config,
+            vocabulary=self.stack.vocabulary,
+            parameters=self.stack.parameters.clone(),
+        )
+        stack.rope_scale = self.stack.rope_scale
+        return make_backend(stack, self._micro_sequences)
 
     def update(self, rates: Mapping[int, float]) -> list[float]:
         """Take one step in the slots that have a learning rate, and return all gradient norms."""

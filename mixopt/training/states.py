@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
 
 from mixopt.errors import CheckpointError
 from mixopt.evaluation.measure import Measure
+from mixopt.evaluation.result import Figure
 from mixopt.proxy.checkpoint import read_tensors, write_tensors
+from mixopt.schedule.layout import StageOutcome
 
 FOLDER: Final = "states"  # in the folder of a study
-_FORM = "mixopt-state-1"
+_FORM = "mixopt-state-2"
 _SUFFIX = ".safetensors"
 _MOMENTS = ("first_moments", "second_moments")
 
@@ -41,14 +43,23 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Notes:
+    """What sessions decided and noted on the way to a node."""
+
+    outcomes: Mapping[int, StageOutcome] = field(default_factory=dict)  # by position of the stage
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Saved:
     """How far a node was trained, and what was found out on the way to it."""
 
     step: int  # of the node
     state: State | None  # None where it diverged
     measures: tuple[Measure, ...]  # of all legs before
-    examined: bool = False  # whether the measures of the leg that ends with the node are among them
+    examined: bool = False  # whether the measures after the node are among them
     diverged_at: int | None = None  # step of the leg
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +161,8 @@ def _write(path: Path, saved: Saved) -> None:
         "examined": saved.examined,
         "diverged_at": saved.diverged_at,
         "measures": [asdict(measure) for measure in saved.measures],
+        "outcomes": {str(stage): asdict(each) for stage, each in saved.notes.outcomes.items()},
+        "figures": [asdict(figure) for figure in saved.notes.figures],
     }
     write_tensors(path, tensors, {"state": json.dumps(header)}, form=_FORM)
 
@@ -169,4 +182,13 @@ def _read(path: Path) -> Saved:
         measures=tuple(Measure(**measure) for measure in known["measures"]),
         examined=known["examined"],
         diverged_at=known["diverged_at"],
+        notes=Notes(
+            outcomes={int(stage): _outcome(each) for stage, each in known["outcomes"].items()},
+            figures=tuple(Figure(**figure) for figure in known["figures"]),
+        ),
     )
+
+
+def _outcome(table: dict[str, Any]) -> StageOutcome:
+    mixtures = tuple(tuple(shares) for shares in table["mixtures"])
+    return StageOutcome(steps=table["steps"], mixtures=mixtures)

@@ -21,13 +21,18 @@ class Member:
     seed: int
     schedule: Schedule
 
+    def __hash__(self) -> int:
+        """Hash the name alone: hashing a whole schedule takes its time."""
+        return hash((self.trial, self.seed))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Node:
     """One stage of one seed, after the same stages before it: trained once for all its members.
 
-    Stages of one kind in a row are a leg: the optimizer starts afresh with each leg, and proxies
-    are examined at its end.
+    Stages of one kind in a row that are fed by the plan are a leg, and every other stage is one: the
+    optimizer starts afresh with each leg. What training itself decides, such as where a gate opens,
+    follows from the key; the plan has its steps as if every gate opened at its latest point.
     """
 
     key: str  # names everything that decides the numbers up to the node's end
@@ -50,8 +55,13 @@ class Node:
         return self.plan.stages[self.stage].stage.name
 
     @property
+    def has_answered(self) -> bool:
+        """Whether it, or a stage before it, teaches how to answer."""
+        return any(part.stage.kind != "lm" for part in self.plan.stages[: self.stage + 1])
+
+    @property
     def steps(self) -> int:
-        """Optimizer steps of the stage."""
+        """Optimizer steps of the stage in the plan."""
         return self.plan.stages[self.stage].steps
 
     @property
@@ -80,7 +90,7 @@ def stage_keys(plan: Plan, ground: str) -> tuple[str, ...]:
     It covers what the plan really draws, not how the schedule words it: weights that round to the
     same quotas, domains without a sequence and anything about later stages make no difference.
     """
-    found = [digest([ground, plan.seed, plan.sequences])]
+    found = [digest([ground, plan.seed])]
     for position in range(len(plan.stages)):
         found.append(digest([found[-1], _content(plan, position)]))
     return tuple(found[1:])
@@ -148,24 +158,27 @@ def _node(key: str, entries: Sequence[_Entry], stage: int, leg_steps: int) -> No
 
 
 def _ends_leg(plan: Plan, stage: int) -> bool:
-    kinds = [part.stage.kind for part in plan.stages]
-    return stage + 1 == len(kinds) or kinds[stage + 1] != kinds[stage]
+    parts = plan.stages[stage : stage + 2]
+    if len(parts) == 1 or any(part.stage.practice for part in parts):
+        return True
+    return parts[0].stage.kind != parts[1].stage.kind
 
 
 def _content(plan: Plan, position: int) -> list[object]:
-    """Return what one stage of a plan trains on; ranks go on from the quotas of earlier stages."""
+    """Return what decides one stage of a plan; ranks go on from the quotas of earlier stages."""
     part = plan.stages[position]
     quotas = np.diff(part.drawn, axis=0)  # [blocks, M]
     drawn = [
-        [plan.pools[index], quotas[:, index].tolist()]
+        [plan.sources[index], plan.pools[index], quotas[:, index].tolist()]
         for index in np.flatnonzero(quotas.any(axis=0)).tolist()
     ]
+    stage = part.stage
+    following = plan.stages[position + 1].stage.gate if part.checks else None
+    steered = [stage.online, stage.curve, plan.limits] if stage.online else None
     return [
-        part.stage.name,
-        part.stage.kind,
-        part.steps,
-        part.bounds.tolist(),
-        drawn,
-        part.stage.learning_rate,
+        [stage.name, stage.kind, stage.learning_rate, stage.ordering],
+        [part.steps, part.span, part.context, part.sequences, part.rope_scale, part.checks],
+        [part.bounds.tolist(), drawn],
+        [following, steered, stage.practice],
         _ends_leg(plan, position),
     ]

@@ -66,7 +66,7 @@ def feed_ours(corpus: Corpus, pace: Pace) -> None:
     plans = _plans(store)
     while True:
         for stage, part in enumerate(plans[0].stages):
-            feeds = [Feed(plan, stage, store, CONTEXT) for plan in plans]
+            feeds = [Feed(plan, stage, store) for plan in plans]
             for step in range(part.steps):
                 BATCHES["lm"](stack_rows([feed.rows(step) for feed in feeds]))
                 pace.step(MEMBERS * SEQUENCES * CONTEXT)
@@ -156,7 +156,7 @@ def _shares(store: TokenStore) -> list[float]:
 def _all_rows(store: TokenStore, domain: str) -> NDArray[np.int64]:
     """Return the rows of our first member's pool of a domain, so that all repeat alike."""
     plan = _plans(store)[0]
-    pool = plan.pools[plan.domains.index(domain)]
+    pool = next(pool for pool in plan.pools if pool.domain == domain)
     positions = np.arange(pool.num_sequences)
     ids = sequences_of((pool,), np.zeros_like(positions), positions)
     return store.domain(domain, "train").gather(ids, CONTEXT).tokens

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from tiny import CONTEXT, PROXY, schedule_at
+from tiny import PROXY, schedule_at
 
 from mixopt.corpus.store import TokenStore
 from mixopt.proxy.backends.backend import Batch
@@ -30,7 +30,7 @@ def _feeds(store: TokenStore, kind: StageKind, seeds: Sequence[int]) -> list[Fee
     schedule = schedule_at(store)
     stage = next(n for n, each in enumerate(schedule.stages) if each.kind == kind)
     plans = [plan_of(Member(trial="t", seed=s, schedule=schedule), PROXY, store) for s in seeds]
-    return [Feed(plan, stage, store, CONTEXT) for plan in plans]
+    return [Feed(plan, stage, store) for plan in plans]
 
 
 def _batch(store: TokenStore, kind: StageKind, seeds: Sequence[int]) -> Batch:

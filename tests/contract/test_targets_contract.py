@@ -11,21 +11,34 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from whole_life import TOKENS, life_inventory, life_schedule, shard_of, supply_of
 
 from mixopt.catalog.documents import Document
-from mixopt.catalog.inventory import DomainSupply, Inventory, Shard
+from mixopt.catalog.inventory import Inventory
 from mixopt.errors import ExportError, NotFoundError
+from mixopt.export.context import ExportContext
 from mixopt.export.manifest import hash_files
 from mixopt.export.plan import make_export_plan
 from mixopt.export.planned import ExportPlan
 from mixopt.export.target import TARGETS, ExportOptions, export_schedule
+from mixopt.export.verify import verify
+from mixopt.recipes.decode import validate
 from mixopt.schedule.curve import Knot, MixtureCurve, constant
 from mixopt.schedule.mixture import mixture_of
 from mixopt.schedule.rate import RateShape
-from mixopt.schedule.schedule import Schedule, Stage, StageKind, TargetRun
+from mixopt.schedule.recipe import ScheduleRecipe
+from mixopt.schedule.schedule import (
+    Schedule,
+    Stage,
+    StageKind,
+    TargetRun,
+)
+from mixopt.schedule.space import Space
 
-TOKENS = 100_000_000
-PAIRS = [(name, kind) for name, target in TARGETS.items() for kind in target.kinds]
+DRAWING: tuple[StageKind, ...] = ("lm", "sft")  # kinds that draw from domains
+PAIRS = [
+    (name, kind) for name, target in TARGETS.items() for kind in target.kinds if kind in DRAWING
+]
 every_target = pytest.mark.parametrize(("name", "kind"), PAIRS)
 
 
@@ -65,32 +78,6 @@ def plan_of(
     domains = tuple(supply_of(shard) for shard in held)
     inventory = Inventory(catalog="c", tokenizer="bytes", content_hash="c", domains=domains)
     return make_export_plan(schedule, inventory, {shard.domain: [shard] for shard in held})
-
-
-def shard_of(name: str, tokens: int, length: int) -> Shard:
-    return Shard(
-        domain=name,
-        path=Path("/data") / name.replace("/", "_"),
-        format="jsonl",
-        num_bytes=tokens,
-        documents=tokens // length,
-        tokens=tokens,
-        content_hash="0",
-    )
-
-
-def supply_of(shard: Shard) -> DomainSupply:
-    return DomainSupply(
-        name=shard.domain,
-        provenance="organic",
-        schema="text",
-        licence="",
-        supply_tokens=shard.tokens,
-        sample_tokens=shard.tokens,
-        documents=shard.documents,
-        num_bytes=shard.num_bytes,
-        content_hash="0",
-    )
 
 
 def zipf(count: int) -> dict[str, float]:
@@ -160,6 +147,43 @@ def test_the_same_export_twice_is_the_same(name: str, kind: StageKind, tmp_path:
     first = hash_files(tmp_path / "out")
     export_schedule(plan, tmp_path / "out", [name])
     assert hash_files(tmp_path / "out") == first
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_whole_life_is_written_and_read_back(name: str, tmp_path: Path) -> None:
+    schedule = life_schedule()
+    plan = make_export_plan(schedule, *life_inventory(schedule), {"long": 0.25})
+    (record,) = export_schedule(plan, tmp_path / "out", [name]).targets
+    trained = [stage for stage in plan.stages if stage.kind in TARGETS[name].kinds]
+    assert {check.stage for check in record.checks} == {stage.name for stage in trained}
+    assert max(check.distance for check in record.checks) < 0.001
+    configs = [*(tmp_path / "out" / name).glob("2-long.*")]
+    assert any("# gate: accuracy/recall >= 0.9" in path.read_text() for path in configs)
+    assert "none" not in {domain for check in record.checks for domain in check.shares}
+
+
+def test_the_manifest_of_a_whole_life_gives_its_schedule_back(tmp_path: Path) -> None:
+    schedule = life_schedule(constant(mixture_of({"a": 0.7, "b": 0.3})))
+    inventory, shards = life_inventory(schedule)
+    plan = make_export_plan(schedule, inventory, shards)
+    export_schedule(plan, tmp_path / "out", [*TARGETS])
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    recipe = validate(manifest["schedule"]["recipe"], ScheduleRecipe, file="manifest.json")
+    again = Space(recipe=recipe, inventory=inventory).resolve({})
+    assert again.digest == schedule.digest == manifest["schedule"]["digest"]
+    kinds = [(stage["kind"], bool(stage["practice"])) for stage in manifest["stages"]]
+    assert kinds[3:] == [("sft", False), ("sft", True), ("dpo", True), ("dpo", True), ("rl", True)]
+
+
+def plant_in_life(name: str, fault: Callable[[Path], None], folder: Path) -> None:
+    schedule = life_schedule()
+    plan = make_export_plan(schedule, *life_inventory(schedule))
+    target = Faulty(name, fault)
+    (folder / name).mkdir(parents=True)
+    context = ExportContext(export_folder=folder, run_folder=folder / "run")
+    target.write(plan, folder / name, context)
+    readings = target.inner.read(plan, folder / name, context)
+    verify(plan, name, target.inner.kinds, readings)
 
 
 def swap_json(folder: Path) -> None:
@@ -245,6 +269,24 @@ def test_a_planted_fault_is_caught_and_leaves_nothing(
     with pytest.raises(ExportError):
         export_schedule(plan, tmp_path / "out", [name])
     assert list(tmp_path.iterdir()) == []
+
+
+LIFE_FAULTS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "a share of a text stage": ("trl", edit("1-*.yaml", "probability: 0.7", "probability: 0.3")),
+    "a share of an sft stage": ("trl", edit("4-*.yaml", "fraction: 0.6", "fraction: 0.9")),
+    "steps of a preference stage": ("trl", edit("6-*.yaml", "max_steps: 500", "max_steps: 400")),
+    "steps of a reward stage": ("trl", edit("8-*.yaml", "max_steps: 5", "max_steps: 6")),
+    "length of a preference stage": ("trl", edit("7-*.yaml", "h: 1000", "h: 500")),
+    "a share of a gated stage": ("megatron", edit("2-*.json", '"0.7"', '"0.3"')),
+}
+
+
+@pytest.mark.parametrize("fault", LIFE_FAULTS)
+def test_a_planted_fault_in_a_whole_life_is_caught(fault: str, tmp_path: Path) -> None:
+    name, plant = LIFE_FAULTS[fault]
+    plant_in_life(name, lambda _: None, tmp_path / "sound")
+    with pytest.raises(ExportError):
+        plant_in_life(name, plant, tmp_path / "faulty")
 
 
 def test_a_target_that_trains_no_stage_is_an_error(tmp_path: Path) -> None:

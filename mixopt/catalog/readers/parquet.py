@@ -27,7 +27,8 @@ def read_parquet(
     """Yield the document of each row; rows of the wrong type are set aside."""
     column = source.text_field if schema == "text" else source.messages_field
     try:
-        for number, record in enumerate(_records(path, column), start=1):
+        columns = [column, *(each for each in source.scores.values() if each != column)]
+        for number, record in enumerate(_records(path, columns), start=1):
             try:
                 document = document_of(record, source, schema)
             except BadRecordError as error:
@@ -38,14 +39,15 @@ def read_parquet(
         quarantine.add(path, "file", error.offset, str(error))
 
 
-def _records(path: Path, column: str) -> Iterator[dict[str, Any]]:
+def _records(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     try:
         # Without a glob, brackets in a file's name stand for themselves.
         frame = pl.scan_parquet(path, glob=False)
-        if column not in frame.collect_schema():
-            message = f"missing field '{column}'"
+        missing = set(columns) - set(frame.collect_schema())
+        if missing:
+            message = f"missing field '{min(missing)}'"
             raise DamagedFileError(message, offset=0)
-        batches = frame.select(column).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
+        batches = frame.select(columns).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
         for batch in batches:
             yield from batch.iter_rows(named=True)
     except _DAMAGE as error:

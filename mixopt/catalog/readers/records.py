@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from mixopt.catalog.documents import Document
@@ -11,23 +12,25 @@ from mixopt.catalog.sources import JsonlSource, ParquetSource
 
 
 def document_of(record: object, source: JsonlSource | ParquetSource, schema: Schema) -> Document:
-    """Return the document that a record holds in the source's field.
+    """Return the document that a record holds in the source's field, with its scores.
 
     Raises:
-        BadRecordError: the field is missing, of the wrong type, empty or no valid Unicode.
+        BadRecordError: the field is missing, of the wrong type, empty or no valid Unicode, or a
+            score is missing or no finite number.
     """
     if not isinstance(record, Mapping):
         what = f"expected a record with fields, found {_kind(record)}"
         raise BadRecordError(what)
+    scores = _scores(record, source.scores)
     if schema == "text":
-        return checked_document(Document(text=_text(record, source.text_field)))
+        return checked_document(Document(text=_text(record, source.text_field), scores=scores))
     messages = _field(record, source.messages_field)
     if not isinstance(messages, list | tuple):
         name, kind = source.messages_field, _kind(messages)
         what = f"expected a list of messages in '{name}', found {kind}"
         raise BadRecordError(what)
     pairs = tuple(_message(message, source) for message in messages)
-    return checked_document(Document(messages=pairs))
+    return checked_document(Document(messages=pairs, scores=scores))
 
 
 def checked_document(document: Document) -> Document:
@@ -60,6 +63,21 @@ def _text(record: Mapping[str, object], name: str) -> str:
         what = f"expected text in '{name}', found {_kind(value)}"
         raise BadRecordError(what)
     return value
+
+
+def _scores(
+    record: Mapping[str, object], fields: Mapping[str, str]
+) -> tuple[tuple[str, float], ...]:
+    return tuple((name, _number(record, fields[name])) for name in sorted(fields))
+
+
+def _number(record: Mapping[str, object], name: str) -> float:
+    value = _field(record, name)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        kind = f"{value}" if isinstance(value, float) else _kind(value)
+        what = f"expected a finite number in '{name}', found {kind}"
+        raise BadRecordError(what)
+    return float(value)
 
 
 def _field(record: Mapping[str, object], name: str) -> object:

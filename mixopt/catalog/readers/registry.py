@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +26,20 @@ DEFAULT_INCLUDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def read_documents(
     path: Path, source: FileSource, schema: Schema, quarantine: Quarantine
 ) -> Iterator[Document]:
-    """Yield the documents of one file in order; what is broken goes to `quarantine`."""
+    """Yield the documents of one file in order; what is broken goes to `quarantine`.
+
+    Documents shorter or longer than the source takes are left out; they are not broken.
+    """
+    documents = _all_documents(path, source, schema, quarantine)
+    least, most = source.min_document_bytes or 0, source.max_document_bytes or sys.maxsize
+    if (least, most) == (0, sys.maxsize):
+        return documents
+    return (document for document in documents if least <= document.num_bytes <= most)
+
+
+def _all_documents(
+    path: Path, source: FileSource, schema: Schema, quarantine: Quarantine
+) -> Iterator[Document]:
     if isinstance(source, JsonlSource):
         return jsonl.read_jsonl(path, source, schema, quarantine)
     if isinstance(source, ParquetSource):

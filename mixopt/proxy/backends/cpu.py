@@ -32,7 +32,7 @@ class CpuBackend:
         rounding = stack.parameters.dtype == torch.float32
         precision = stack.config.training.precision if rounding else "float32"
         self._route = find_route(precision)
-        self._spaces: dict[tuple[int, int], Passes] = {}
+        self._spaces: dict[tuple[int, int, float], Passes] = {}
         self._members: dict[int, Member] = {}
 
     @property
@@ -87,7 +87,7 @@ class CpuBackend:
             yield self._passes(part.stop - part.start, length), part
 
     def _passes(self, batch: int, length: int) -> Passes:
-        key = batch, length
+        key = batch, length, self.stack.rope_scale
         if key not in self._spaces:
             if len(self._spaces) >= _MOST_WORKSPACES:
                 self._spaces.pop(next(iter(self._spaces)))

@@ -57,7 +57,7 @@ class CudaBackend:
             graphs=on_device if graphs is None else graphs,
         )
         self._copy = WorkingCopy(stack, self.compute)
-        self._steps: dict[tuple[int, int, bool], _Step] = {}
+        self._steps: dict[tuple[int, int, bool, float], _Step] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -101,9 +101,9 @@ class CudaBackend:
 
     def _step(self, rows: int, length: int, *, segmented: bool) -> _Step:
         """Return the step of a shape, prepared on its first use with all slots off."""
-        key = rows, length, segmented
+        key = rows, length, segmented, self.stack.rope_scale
         if key not in self._steps:
-            inputs = _Inputs(self.stack, *key)
+            inputs = _Inputs(self.stack, rows, length, segmented)
             self.stack.rotary_table(length)  # made here, so that no graph makes it
             run = self.acceleration.prepare(lambda: self._accumulate(inputs))
             self._steps[key] = _Step(inputs=inputs, run=run)

@@ -82,9 +82,22 @@ def subject_chart(rows: Sequence[OutcomeRow], labels: Sequence[str]) -> go.Figur
     return styled(figure, height, barmode="group", bargap=0.25, legend=legend)
 
 
-def means_of(rows: Sequence[ComparisonRow], objective: str) -> list[ComparisonRow]:
-    """Return the comparisons on the objective and on measures that are means."""
-    return [row for row in rows if row.measure == objective or row.measure.endswith(f"/{MEAN}")]
+def means_of(
+    rows: Sequence[ComparisonRow], kept: Sequence[str | None], stages: Sequence[str]
+) -> list[ComparisonRow]:
+    """Return the comparisons on some measures, and on every mean after the last stage that has it.
+
+    Args:
+        rows: comparisons of one schedule.
+        kept: measures to return wherever they were taken.
+        stages: of the schedule, in order.
+    """
+    places = {stage: number for number, stage in enumerate(stages)}
+    last: dict[str, str] = {}  # name -> measure
+    for row in sorted(rows, key=lambda row: places.get(row.measure.split("/")[0], -1)):
+        if row.measure.endswith(f"/{MEAN}"):
+            last[row.measure.split("/")[1]] = row.measure
+    return [row for row in rows if row.measure in kept or row.measure in last.values()]
 
 
 def by_subject(rows: Sequence[OutcomeRow], objective: str) -> list[OutcomeRow]:

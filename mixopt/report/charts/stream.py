@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from mixopt.report import wording
-from mixopt.report.charts.style import GRID, INK, domain_look, styled
+from mixopt.report.charts.style import GRID, INK, domain_band, styled
 from mixopt.schedule.schedule import Schedule, Stage
 
 _POINTS_PER_STAGE = 25
 _EDGE = 1e-6  # share of the axis between the two sides of a boundary; equal x would be merged
+_OWN_ANSWERS = "the proxy's<br>own answers"
 _LABELLED = 0.07  # least mean weight of a band that is named inside
 
 
@@ -67,29 +68,8 @@ def _draw(
     row, col = cell
     for position, domain in enumerate(domains):
         if weights[:, position].max() > 0:
-            look = domain_look(position)
-            figure.add_trace(
-                go.Scatter(
-                    x=where,
-                    y=weights[:, position],
-                    name=wording.plotted(domain),
-                    legendgroup=domain,
-                    showlegend=domain not in shown,
-                    stackgroup=f"{row}-{col}",
-                    mode="lines",
-                    line={"width": 0.6, "color": "#ffffff"},
-                    fillcolor=look.colour,
-                    fillpattern={
-                        "shape": look.pattern,
-                        "fillmode": "overlay",
-                        "fgcolor": "#ffffff",
-                        "size": 6,
-                    },
-                    hovertemplate="%{y:.1%}",
-                ),
-                row=row,
-                col=col,
-            )
+            band = domain_band(domain, position, stack=f"{row}-{col}", first=domain not in shown)
+            figure.add_trace(band.update(x=where, y=weights[:, position]), row=row, col=col)
             shown.add(domain)
     _annotate(figure, stages, domains, cell)
     figure.update_xaxes(range=[0, float(where[-1])], row=row, col=col)
@@ -127,6 +107,9 @@ def _annotate(
             figure.add_vline(
                 x=start, line={"color": INK, "width": 2, "dash": "dash"}, row=row, col=col
             )
+        if not stage.curve.domains:
+            text = _OWN_ANSWERS
+            figure.add_annotation(x=middle, y=0.5, text=text, font={"size": 11}, **plain)
         weights = stage.curve.mean().on(domains)
         heights = np.cumsum(weights) - weights / 2
         for domain, weight, height in zip(domains, weights, heights, strict=True):

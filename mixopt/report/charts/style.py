@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from mixopt.report import wording
 from mixopt.schedule.mixture import BASELINES
-from mixopt.study.recommendation import RECOMMENDED, SAME_DOSE
+from mixopt.study.recommendation import RECOMMENDED, SAME_DOSE, SAME_RATE_DOSE
 
 INK: Final = "#1b1f24"
 MUTED: Final = "#6b7280"
@@ -40,6 +41,7 @@ _LOOKS: Final = {
     "uniform": Look(colour="#0072b2", symbol="square", pattern="."),
     "unimax": Look(colour="#009e73", symbol="diamond", pattern="x"),
     SAME_DOSE: Look(colour="#aa4499", symbol="triangle-up", pattern="-"),
+    SAME_RATE_DOSE: Look(colour="#7b3f99", symbol="triangle-down", pattern="\\"),
     "design": Look(colour="#8a919c", symbol="circle-open", pattern="|"),
     "law": Look(colour="#d55e00", symbol="triangle-up", pattern="+"),
 }
@@ -66,6 +68,29 @@ def domain_look(position: int) -> Look:
     count = len(_DOMAIN_COLOURS)
     pattern = _PATTERNS[(position // count) % len(_PATTERNS)]
     return Look(colour=_DOMAIN_COLOURS[position % count], symbol="circle", pattern=pattern)
+
+
+def domain_band(domain: str, position: int, *, stack: str, first: bool) -> go.Scatter:
+    """Return the band of a domain in a stack of shares, without its points.
+
+    Args:
+        domain: its name.
+        position: in the catalog, which fixes its colour.
+        stack: names the stack that the band belongs to.
+        first: whether the legend names the domain here.
+    """
+    look = domain_look(position)
+    return go.Scatter(
+        name=wording.plotted(domain),
+        legendgroup=domain,
+        showlegend=first,
+        stackgroup=stack,
+        mode="lines",
+        line={"width": 0.6, "color": "#ffffff"},
+        fillcolor=look.colour,
+        fillpattern={"shape": look.pattern, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 6},
+        hovertemplate="%{y:.1%}",
+    )
 
 
 def styled(figure: go.Figure, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - passed on

@@ -14,13 +14,24 @@ values ($trial, $seed, $diverged_at, $cpu_seconds, $tokens, $prefix, $stopped_af
 -- name: insert_nodes
 insert into nodes
 select unnest($trial::varchar[]), unnest($seed::bigint[]), unnest($number::integer[]),
-       unnest($node::varchar[]), unnest($tokens::bigint[]);
+       unnest($node::varchar[]), unnest($tokens::bigint[]), unnest($stage::varchar[]),
+       unnest($cpu_seconds::double[]);
 
 -- name: insert_measures
 insert into measures
 select unnest($trial::varchar[]), unnest($seed::bigint[]), unnest($stage::varchar[]),
        unnest($measure::varchar[]), unnest($subject::varchar[]), unnest($value::double[]),
        unnest($standard_error::double[]);
+
+-- name: insert_figures
+insert into figures
+select unnest($trial::varchar[]), unnest($seed::bigint[]), unnest($stage::varchar[]),
+       unnest($name::varchar[]), unnest($value::double[]);
+
+-- name: insert_choices
+insert into choices
+select unnest($trial::varchar[]), unnest($seed::bigint[]), unnest($stage::varchar[]),
+       unnest($since::double[]), unnest($domain::varchar[]), unnest($weight::double[]);
 
 -- name: insert_identity
 insert or ignore into identity values ($part, $content);
@@ -46,3 +57,18 @@ order by runs.trial, runs.seed;
 select trial, seed, stage || '/' || measure || '/' || subject as key, value, standard_error
 from measures
 order by trial, key, seed;
+
+-- name: list_figures
+select figures.trial, figures.seed, figures.stage, figures.name, figures.value
+from figures join trials on trials.trial = figures.trial
+where coalesce($phase::varchar, trials.phase) = trials.phase
+order by trials.phase desc, trials.number, figures.trial, figures.stage, figures.name, figures.seed;
+
+-- name: list_choices
+select seed, stage, since, domain, weight
+from choices
+where trial = $trial
+order by seed, stage, since, domain;
+
+-- name: list_stage_costs
+select stage, trained, tokens, cpu_seconds from stage_costs where stage is not null;

@@ -21,7 +21,8 @@ class LearningProgress:
     The absolute value brings back what is being forgotten. The paper's temperature is in units of
     its scores and tuned per task; losses slow down by orders of magnitude within a run, so here it is a
     share of the fastest progress: at 0.5 that domain has e^2 times the weight of one that stands
-    still. Weight 0.1 of new rewards is the paper's; the floor stands for its random choices.
+    still. Weight 0.1 of new rewards is the default of the authors' release, which takes absolute
+    values only where asked to; the floor stands for its random choices.
     """
 
     temperature: float = 0.5  # of the fastest progress

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixopt.training.online.policy import Need, Observation, PolicyState, advance, start, take, tilt
+from mixopt.training.online.policy import (
+    Need,
+    Observation,
+    PolicyState,
+    Vector,
+    advance,
+    start,
+    take,
+    tilt,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,13 +27,14 @@ class SkillIt:
 
         p_i ~ prior_i exp(rate sum over the last `window` losses of sum over j of A_ij L_j).
 
-    Rate 0.5 and window 3 are those of the authors' LEGO runs. The graph comes with every observation
-    as `transfers`, so that it may be fixed, as in the paper, or measured again; gains count as shares
-    of the largest, harm as none. The paper opens with exp(rate sum over j of A_ij), here the prior
-    holds until losses are seen. The floor is ours.
+    Rate 0.2 and window 3 are those of the authors' runs on natural instructions. The paper's graph is
+    fixed, with ones on the diagonal. Here it is the mean of all `transfers` observed, so that it may
+    be fixed or measured again and again; gains count as shares of what a domain gains by itself, at
+    most 1, and harm as none. The paper opens with exp(rate sum over j of A_ij), here the prior holds
+    until losses are seen. The floor is ours.
     """
 
-    rate: float = 0.5  # per nat
+    rate: float = 0.2  # per nat
     window: int = 3  # observations
     floor: float = 1e-3  # share of the prior
     name: str = "skill_it"
@@ -32,14 +42,22 @@ class SkillIt:
 
     def init(self, domains: tuple[str, ...], prior: ArrayLike) -> PolicyState:
         """Start on the prior, without losses."""
-        return start(domains, prior, {"losses": np.empty((0, len(domains)))})
+        count = len(domains)
+        memory = {"losses": np.empty((0, count)), "transfers": np.zeros((count, count))}
+        return start(domains, prior, memory)
 
     def update(self, state: PolicyState, observation: Observation) -> PolicyState:
         """Weigh the recent losses with the graph."""
         seen = np.vstack([state.memory["losses"], take(state, observation, "losses")])
-        recent = seen[-self.window :]
-        graph = np.maximum(take(state, observation, "transfers"), 0)
-        if graph.max() > 0:
-            graph = graph / graph.max()
-        weights = tilt(state.prior, self.rate * graph @ recent.sum(axis=0))
-        return advance(state, observation, weights, self.floor, {"losses": recent})
+        recent, mean = seen[-self.window :], state.memory["transfers"]
+        mean = mean + (take(state, observation, "transfers") - mean) / (state.updates + 1)
+        weights = tilt(state.prior, self.rate * _graph(mean) @ recent.sum(axis=0))
+        memory = {"losses": recent, "transfers": mean}
+        return advance(state, observation, weights, self.floor, memory)
+
+
+def _graph(transfers: Vector) -> Vector:
+    """Return gains [M, M] as shares of the diagonal, or of the largest where that is no gain."""
+    gains, own = np.maximum(transfers, 0), np.diag(transfers)
+    scale = np.where(own > 0, own, gains.max(axis=0))
+    return np.minimum(gains / np.where(scale > 0, scale, 1.0), 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,17 +52,20 @@ def judge_pairs(
     judge: Judge,
     *,
     least_difference: float = 0.0,
+    ended: Sequence[Sequence[bool]] | None = None,
 ) -> Judged:
     """Return the best against the worst answer to each problem; of equals, the first.
 
     A pair of one text (blanks aside), or of scores no further apart than the least difference,
-    teaches nothing and is counted instead.
+    teaches nothing and is counted instead. An answer that was cut off counts as the worst: its text
+    may look right, and yet its member did not know where to stop.
 
     Args:
         problems: of the training split.
         answers: texts by problem and sample, as they were written after the prompt.
         judge: scores them.
         least_difference: scores must be further apart.
+        ended: which answers their members ended, by problem and sample; all by default.
     """
     pairs: list[AnswerPair] = []
     equal_texts = equal_scores = 0
@@ -70,6 +74,9 @@ def judge_pairs(
             equal_texts += 1
             continue
         scores = judge.score(problem, texts)
+        if ended is not None:
+            whole = zip(scores, ended[number], strict=True)
+            scores = [score if done else -math.inf for score, done in whole]
         best, worst = int(np.argmax(scores)), int(np.argmin(scores))
         if not scores[best] - scores[worst] > least_difference:
             equal_scores += 1

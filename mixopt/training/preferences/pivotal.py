@@ -66,7 +66,12 @@ class Search:
 
     pivots: tuple[Pivot, ...]  # distinct; by depth of the search, then by answer
     paths: Mapping[Prefix, Path]  # of every answer that was searched
-    num_estimates: int  # prefixes whose success was estimated
+    known: Mapping[Prefix, float]  # every prefix whose success was estimated, with the estimate
+
+    @property
+    def num_estimates(self) -> int:
+        """Prefixes whose success was estimated, of all members."""
+        return len(self.known)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +85,9 @@ class TokenPair:
     rejected_success: float
 
 
-def find_pivots(answers: Sequence[Prefix], success: Success, settings: PivotalSettings) -> Search:
+def find_pivots(
+    answers: Sequence[Prefix], success: Success, settings: Mapping[int, PivotalSettings]
+) -> Search:
     """Find the pivotal tokens of answers by halving the intervals over which success changes.
 
     An interval over which success changes by less than the gap is closed, even if changes within
@@ -92,12 +99,12 @@ def find_pivots(answers: Sequence[Prefix], success: Success, settings: PivotalSe
     Args:
         answers: whole answers; copies cost nothing.
         success: estimates whole prefixes at a time.
-        settings: see `PivotalSettings`.
+        settings: of every member; see `PivotalSettings`.
     """
     known = _Estimates(success)
     whole = [answer for answer in answers if answer.tokens]
     known.learn([answer.cut(0) for answer in whole])
-    whole = [each for each in whole if settings.low <= known[each.cut(0)] <= settings.high]
+    whole = [each for each in whole if known.starts_in_band(each, settings[each.member])]
     known.learn(whole)
     pivots: dict[Prefix, Pivot] = {}
     intervals = [(answer, 0, len(answer.tokens)) for answer in whole]
@@ -105,7 +112,7 @@ def find_pivots(answers: Sequence[Prefix], success: Success, settings: PivotalSe
         halves = []
         for answer, start, stop in intervals:
             before, after = known[answer.cut(start)], known[answer.cut(stop)]
-            if abs(after - before) < settings.gap:
+            if abs(after - before) < settings[answer.member].gap:
                 continue
             if stop - start == 1:
                 prefix, token = answer.cut(start), answer.tokens[start]
@@ -119,12 +126,15 @@ def find_pivots(answers: Sequence[Prefix], success: Success, settings: PivotalSe
     return Search(
         pivots=tuple(pivots.values()),
         paths={answer: known.path(answer) for answer in whole},
-        num_estimates=len(known.values),
+        known=known.values,
     )
 
 
 def pair_tokens(
-    pivots: Sequence[Pivot], alternatives: Alternatives, success: Success, *, gap: float
+    pivots: Sequence[Pivot],
+    alternatives: Alternatives,
+    success: Success,
+    settings: Mapping[int, PivotalSettings],
 ) -> list[TokenPair]:
     """Return pairs of a good and a bad token after the prefixes of pivots.
 
@@ -135,7 +145,8 @@ def pair_tokens(
         pivots: as found; those after one prefix are compared with each other.
         alternatives: draws tokens to compare with.
         success: estimates whole prefixes at a time, each time by other continuations.
-        gap: least difference in success between the best and the worst token.
+        settings: of every member; their gap is also the least difference in success between the
+            best and the worst token.
     """
     tokens: defaultdict[Prefix, dict[int, None]] = defaultdict(dict)
     for pivot in pivots:
@@ -148,7 +159,7 @@ def pair_tokens(
     for prefix, own in tokens.items():
         scores = {token: estimates[prefix.followed_by(token)] for token in own}
         best, worst = max(scores, key=scores.__getitem__), min(scores, key=scores.__getitem__)
-        if best != worst and scores[best] - scores[worst] >= gap:
+        if best != worst and scores[best] - scores[worst] >= settings[prefix.member].gap:
             pairs.append(
                 TokenPair(
                     prefix=prefix,
@@ -188,6 +199,9 @@ class _Estimates:
         new = [prefix for prefix in dict.fromkeys(prefixes) if prefix not in self.values]
         if new:
             self.values.update(zip(new, self._success(new), strict=True))
+
+    def starts_in_band(self, answer: Prefix, settings: PivotalSettings) -> bool:
+        return settings.low <= self.values[answer.cut(0)] <= settings.high
 
     def path(self, answer: Prefix) -> Path:
         cuts = ((length, answer.cut(length)) for length in range(len(answer.tokens) + 1))

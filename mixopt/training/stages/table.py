@@ -1,4 +1,4 @@
-"""All kinds of stages, by name: what each makes of the rows of a step."""
+"""The kinds of stages that are fed by a plan: what each makes of the rows of a step."""
 
 from __future__ import annotations
 
@@ -11,3 +11,4 @@ from mixopt.schedule.schedule import StageKind
 from mixopt.training.stages import lm, sft
 
 BATCHES: Final[Mapping[StageKind, Callable[[Rows], Batch]]] = {"lm": lm.batch, "sft": sft.batch}
+"""Of stages whose rows a plan names; the others are sessions."""

@@ -47,3 +47,11 @@ def test_raising_the_test_share_moves_no_document_out_of_test() -> None:
     assert len(kept) > 20
     assert {split_of(identity, large) for identity in kept} == {"test"}
     assert {split_of(i, SplitShares(validation=0, test=0)) for i in identities} == {"train"}
+
+
+def test_scores_are_no_part_of_what_a_document_is_but_of_its_fingerprint() -> None:
+    plain, scored = Document(text="a"), Document(text="a", scores=(("quality", 0.5),))
+    assert (plain.identity, plain) == (scored.identity, scored)
+    assert plain.fingerprint == plain.identity
+    others = [Document(text="a", scores=((name, 0.25),)) for name in ("quality", "level")]
+    assert len({each.fingerprint for each in (plain, scored, *others)}) == 4

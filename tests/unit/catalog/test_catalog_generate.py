@@ -62,6 +62,23 @@ def test_a_limit_in_bytes_stops_the_writing() -> None:
     assert documents != list(task_documents(limited, 1))
 
 
+def test_a_document_is_as_difficult_as_its_problems_on_average() -> None:
+    options = {"families": ["recall"], "levels": {"recall": [2, 4]}, "documents": 60}
+    singles = list(task_documents(source("statement", **options), 0))
+    pairs = {2.0: 2, 4.0: 4}  # to remember, by level
+    for document in singles:
+        ((name, value),) = document.scores
+        assert (name, pairs[value]) == ("difficulty", len(document.text.split()) - 5)
+    doubles = task_documents(source("statement", **options, problems_per_document=2), 0)
+    assert {document.scores[0][1] for document in doubles} == {2.0, 3.0, 4.0}
+
+
+def test_difficulties_of_levels_may_be_given() -> None:
+    options = {"families": ["addition"], "levels": {"addition": [1, 3]}, "documents": 60}
+    tried = source("statement", **options, difficulties={"addition": {"1": 0.25}})
+    assert {document.scores[0][1] for document in task_documents(tried, 0)} == {0.25, 3.0}
+
+
 @pytest.mark.parametrize("style", ["statement", "derivation", "conversation"])
 def test_all_families_take_part_evenly(style: Style) -> None:
     documents = list(task_documents(source(style, documents=800), 0))
@@ -72,10 +89,11 @@ def test_all_families_take_part_evenly(style: Style) -> None:
 
 
 def test_shards_are_json_lines_named_by_their_content(tmp_path: Path) -> None:
-    documents = [Document(text="é"), Document(messages=(("user", "q"), ("assistant", "a")))]
+    scored = Document(text="é", scores=(("difficulty", 2.5),))
+    documents = [scored, Document(messages=(("user", "q"), ("assistant", "a")))]
     (path,) = write_shards(iter(documents), tmp_path, 0)
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert records[0] == {"text": "é"}
+    assert records[0] == {"text": "é", "difficulty": 2.5}
     assert [turn["role"] for turn in records[1]["messages"]] == ["user", "assistant"]
     assert write_shards(iter(documents), tmp_path, 0) == [path]
     (other,) = write_shards(iter(documents[:1]), tmp_path, 0)

@@ -17,6 +17,7 @@ from mixopt.catalog.profile import (
 def measured(number: int) -> Measured:
     return Measured(
         identity=Document(text=str(number)).identity,
+        fingerprint=Document(text=str(number)).fingerprint,
         split=SPLITS[number % 3],
         num_bytes=number + 1,
         tokens=2 * number,

@@ -104,6 +104,61 @@ def test_a_broken_line_is_set_aside_and_the_rest_is_read(
     assert broken[0].reason.startswith(reason)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("schema", ["text", "conversation"])
+def test_scores_come_from_the_fields_that_the_recipe_names(
+    tmp_path: Path, kind: str, schema: Schema
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    rows = [{"text": f"{n}", "messages": TURNS, "q": n / 4, "level": n} for n in range(3)]
+    table = pl.DataFrame(rows)
+    table.write_ndjson(path) if kind == "jsonl" else table.write_parquet(path)
+    options = {"path": "x", "scores": {"quality": "q", "level": "level"}}
+    source = JsonlSource(reader="jsonl", **options)  # type: ignore[arg-type]
+    if kind == "parquet":
+        source = ParquetSource(reader="parquet", **options)  # type: ignore[arg-type, assignment]
+    documents, broken = read(path, source, schema)
+    assert not broken
+    assert [document.scores for document in documents] == [
+        (("level", float(n)), ("quality", n / 4)) for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("null", "nothing"), ('"7"', "a value of type str"), ("NaN", "nan"), ("1e999", "inf")],
+)
+def test_a_record_without_a_finite_score_is_set_aside(
+    tmp_path: Path, value: str, found: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"text": "a", "q": {value}}}\n{{"text": "b"}}\n{{"text": "c", "q": 1}}')
+    source = JsonlSource(reader="jsonl", path="x", scores={"quality": "q"})
+    documents, broken = read(path, source)
+    assert [document.text for document in documents] == ["c"]
+    assert broken[0].reason == f"expected a finite number in 'q', found {found}"
+    assert broken[1].reason == "missing field 'q'"
+
+
+def test_a_parquet_file_without_a_score_is_set_aside(tmp_path: Path) -> None:
+    pl.DataFrame({"text": ["a"]}).write_parquet(tmp_path / "a.parquet")
+    source = ParquetSource(reader="parquet", path="x", scores={"quality": "q"})
+    documents, broken = read(tmp_path / "a.parquet", source)
+    assert not documents
+    assert [entry.reason for entry in broken] == ["missing field 'q'"]
+
+
+def test_documents_outside_the_lengths_of_a_source_are_left_out(tmp_path: Path) -> None:
+    texts = ["a" * 9, "é" * 5, "b" * 11, "c" * 20, "d" * 21]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    long = JsonlSource(reader="jsonl", path="x", min_document_bytes=11)
+    some = JsonlSource(reader="jsonl", path="x", min_document_bytes=10, max_document_bytes=20)
+    assert [document.text for document in read(path, long)[0]] == texts[2:]
+    assert [document.text for document in read(path, some)[0]] == texts[1:4]
+    assert not read(path, some)[1]
+
+
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [

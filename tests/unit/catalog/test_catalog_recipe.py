@@ -73,6 +73,24 @@ def test_all_faults_of_a_recipe_are_reported_at_once() -> None:
     assert len(caught.value.faults) == 17
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("reader = 'jsonl', path = 'x', scores = { length = 'n' }", "a name other than length"),
+        ("reader = 'jsonl', path = 'x', scores = { Quality = 'q' }", "pattern"),
+        ("reader = 'text', path = 'x', min_document_bytes = 9, max_document_bytes = 8", "9 above"),
+        (
+            "reader='tasks', style='statement', documents=1, difficulties={addition={99=0.5}}",
+            "levels of addition between",
+        ),
+    ],
+)
+def test_faults_of_scores_and_lengths(source: str, expected: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        decoded(domain("a", source))
+    assert expected in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["domain = 3", "domain = []", "[[domain]]\nsources = [3]", ""])
 def test_shapeless_recipes_are_faults_too(text: str) -> None:
     with pytest.raises(RecipeError):

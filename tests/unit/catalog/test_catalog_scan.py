@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -8,7 +9,12 @@ from catalog_fakes import build, domain, sentence, write_texts
 
 from mixopt.catalog import scan
 from mixopt.catalog.documents import SPLITS, Document
-from mixopt.catalog.inventory import iterate_documents, read_inventory, read_shards
+from mixopt.catalog.inventory import (
+    DomainSupply,
+    iterate_documents,
+    read_inventory,
+    read_shards,
+)
 from mixopt.catalog.query import run_query
 from mixopt.errors import CatalogError
 
@@ -87,6 +93,61 @@ def test_duplicates_are_kept_counted_and_no_supply(tmp_path: Path) -> None:
     assert len(list(iterate_documents(path, "prose", "train"))) == 25
     assert supply.domain("prose").sample_tokens == 250
     assert supply.domain("prose").supply_tokens == 100
+
+
+def _scored(folder: Path, factor: int, options: str) -> tuple[DomainSupply, list[Document]]:
+    """Build a domain of texts with a number each; return it and its training documents."""
+    records = [json.dumps({"text": sentence(n), "q": n * factor}) for n in range(40)]
+    (folder / "texts.jsonl").write_text("\n".join(records))
+    source = f'reader = "jsonl", path = "texts.jsonl"{options}'
+    summary = build(folder, domain("prose", source), head=HALVES)
+    return summary.inventory.domain("prose"), list(
+        iterate_documents(summary.path, "prose", "train")
+    )
+
+
+def test_scores_are_read_again_and_change_the_hash_alone(tmp_path: Path) -> None:
+    scores = ", scores = { quality = 'q' }"
+    built = [_scored(tmp_path, factor, text) for factor in (1, 2) for text in ("", scores)]
+    for (_, documents), factor in zip(built[1::2], (1, 2), strict=True):
+        for document in documents:
+            ((name, value),) = document.scores
+            assert (name, sentence(int(value) // factor)) == ("quality", document.text)
+    hashes = [supply.content_hash for supply, _ in built]
+    assert hashes[0] == hashes[2]
+    assert len(set(hashes)) == 3
+    assert len({replace(supply, content_hash="") for supply, _ in built}) == 1
+    assert len({tuple(documents) for _, documents in built}) == 1
+
+
+def test_scores_that_change_after_the_build_are_noticed(tmp_path: Path) -> None:
+    records = [json.dumps({"text": sentence(n), "q": 1}) for n in range(40)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(records))
+    source = 'reader = "jsonl", path = "texts.jsonl", scores = { quality = "q" }'
+    path = build(tmp_path, domain("prose", source), head=HALVES).path
+    (tmp_path / "texts.jsonl").write_text("\n".join(records).replace('"q": 1', '"q": 2'))
+    with pytest.raises(CatalogError, match="has changed"):
+        list(iterate_documents(path, "prose", "train"))
+
+
+def test_problems_bring_their_difficulty(tmp_path: Path) -> None:
+    written = DRILLS.replace("statement", "conversation").replace("40", "40, families = ['recall']")
+    path = build(tmp_path, written.replace("40,", "40, levels = { recall = [2, 4] },")).path
+    documents = list(iterate_documents(path, "drills", "train"))
+    assert {document.scores[0][0] for document in documents} == {"difficulty"}
+    assert all(document.text for document in documents)
+    assert 3 < len({document.scores[0][1] for document in documents}) <= 6
+
+
+def test_a_domain_of_long_documents(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts", range(40))
+    lengths = sorted(len(sentence(number)) for number in range(40))
+    middle = lengths[20]
+    long = PROSE.replace('"texts"', f'"texts", min_document_bytes = {middle}')
+    short = PROSE.replace('"texts"', f'"texts", max_document_bytes = {middle - 1}')
+    found = [build(tmp_path, each).inventory.domain("prose").documents for each in (long, short)]
+    assert found == [sum(n >= middle for n in lengths), sum(n < middle for n in lengths)]
+    assert min(found) > 0
 
 
 def test_a_limit_is_spread_over_the_files(tmp_path: Path) -> None:

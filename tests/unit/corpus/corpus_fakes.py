@@ -76,7 +76,7 @@ def write_tokenizer(path: Path, *, end: str = "<|endoftext|>", size: int = 300) 
 
 
 def _supply(name: str, documents: Sequence[Document]) -> DomainSupply:
-    identities = sorted(document.identity for document in documents)
+    fingerprints = sorted(document.fingerprint for document in documents)
     is_conversation = any(document.messages for document in documents)
     return DomainSupply(
         name=name,
@@ -87,5 +87,5 @@ def _supply(name: str, documents: Sequence[Document]) -> DomainSupply:
         sample_tokens=1,
         documents=len(documents),
         num_bytes=sum(document.num_bytes for document in documents),
-        content_hash=digest([identities, list(SPLITS)]),
+        content_hash=digest([fingerprints, list(SPLITS)]),
     )

@@ -19,16 +19,19 @@ def test_arrays_are_written_in_key_order(tmp_path: Path, storage: str) -> None:
     with Spool(tmp_path / "spool", dtype) as spool:
         for key, values in arrays.items():
             spool.add(key, np.array(values, np.uint32))
-        assert spool.write_sorted(out) == 6
+        order, offsets = spool.write_sorted(out)
     assert np.frombuffer(out.getvalue(), dtype).tolist() == [1, 5, 6, 65535, 0, 2]
+    assert order.tolist() == [1, 2, 0, 3]
+    assert offsets.tolist() == [0, 1, 1, 3, 6]
     assert not (tmp_path / "spool").exists()
 
 
 def test_an_empty_spool_writes_nothing(tmp_path: Path) -> None:
     out = io.BytesIO()
     with Spool(tmp_path / "spool", np.dtype("<u2")) as spool:
-        assert spool.write_sorted(out) == 0
+        order, offsets = spool.write_sorted(out)
     assert out.getvalue() == b""
+    assert (order.tolist(), offsets.tolist()) == ([], [0])
 
 
 def test_the_first_copy_is_ordered_by_identity_and_the_others_elsewhere() -> None:

@@ -85,6 +85,33 @@ def test_misuse_is_a_value_error(
         store.domain("sums", "train").gather(np.array(ids), context)
 
 
+def test_conversations_are_whole_anyway(store: TokenStore) -> None:
+    for read in ("num_sequences", "scores", "gather"):
+        arguments = {"scores": ("length",), "gather": (np.array([0]),)}.get(read, ())
+        with pytest.raises(ValueError, match=r"packed for 31.*packing 'whole'"):
+            getattr(store.domain("sums", "train"), read)(*arguments, 31, "whole")
+
+
+def test_whole_documents_come_back_and_keep_their_rows(store: TokenStore) -> None:
+    domain = store.domain("prose", "train")
+    ids = np.arange(domain.num_sequences(255, "whole"))[::-1]
+    batch = domain.gather(ids, 255, "whole")
+    assert batch.answers is not None
+    assert batch.tokens.dtype == np.int64
+    texts = "".join(BYTES.decode(np.where(row == 256, 0, row)) for row in batch.tokens).split("\0")
+    expected = [BYTES.decode(part) for part in np.split(_stream(store), _ends(store))[:-1]]
+    assert sorted(filter(None, texts)) == sorted(expected)
+    assert batch.answers.sum() == domain.num_tokens
+    again = pickle.loads(pickle.dumps(store)).domain("prose", "train").gather(ids, 255, "whole")
+    assert np.array_equal(again.tokens, batch.tokens)
+    (kept,) = store.folder.glob("*/train.whole-255.npz")
+    assert kept.parent.name == store._keys["prose"]
+
+
+def _ends(store: TokenStore) -> np.ndarray:
+    return np.flatnonzero(np.array(_stream(store)) == 256) + 1
+
+
 def test_ids_must_be_integers(store: TokenStore) -> None:
     floats: np.ndarray = np.zeros(2)
     with pytest.raises(ValueError, match="got float64"):

@@ -8,7 +8,7 @@ import torch
 from tiny import CONTEXT, PROXY, TEXT_DOMAINS
 
 from mixopt.corpus.store import TokenStore
-from mixopt.evaluation.heldout import HeldOut, measure_held_out, read_held_out
+from mixopt.evaluation.heldout import HeldOut, measure_held_out, read_held_out, sequences_at
 from mixopt.evaluation.measure import Measure
 from mixopt.proxy.backends.choose import make_backend
 from mixopt.proxy.model import Stack
@@ -40,6 +40,27 @@ def test_bits_per_byte_and_their_error_by_hand(tiny_store: TokenStore) -> None:
     assert found.value == pytest.approx(bits.mean(), rel=1e-5)
     assert found.standard_error == pytest.approx(bits.std(ddof=1) / math.sqrt(20), rel=1e-4)
     assert (found.key, found.direction) == ("late/bits_per_byte/prose", "minimize")
+
+
+def test_long_bits_are_those_of_the_last_half_of_a_sequence(tiny_store: TokenStore) -> None:
+    held_out = read_held_out(tiny_store, ["prose"], "validation", sequences=3, context=CONTEXT)
+    names = ("bits_per_byte", "long_bits_per_byte")
+    found = measure_held_out(make_backend(_stack(1, 2)), held_out, "late", names)[1]
+    prose = tiny_store.domain("prose", "validation")
+    logits = _stack(2).forward(held_out.tokens[0][None, :, :-1])[0].detach().double()
+    targets = held_out.tokens[0][:, 1:]
+    bits = -torch.log_softmax(logits, -1).gather(-1, targets[..., None])[..., 0] / math.log(2)
+    expected = [bits.mean(), bits[:, CONTEXT // 2 :].mean()]
+    keys = [f"late/{name}/{subject}" for name in names for subject in ("prose", "mean")]
+    assert [each.key for each in found] == keys
+    values = [float(each) * prose.num_tokens / prose.num_bytes for each in expected]
+    assert [each.value for each in found[::2]] == pytest.approx(values, rel=1e-5)
+
+
+@pytest.mark.parametrize(("longer", "expected"), [(32, 48), (128, 12), (1024, 4), (16, 96)])
+def test_other_contexts_cost_what_the_proxys_own_does(longer: int, expected: int) -> None:
+    assert sequences_at(48, 32, longer) == expected
+    assert sequences_at(2, 32, 1024) == 2
 
 
 def test_the_mean_is_over_domains_and_so_is_its_error(tiny_store: TokenStore) -> None:
@@ -76,5 +97,5 @@ def test_a_domain_without_a_whole_sequence_is_left_out(tiny_store: TokenStore) -
 
 
 def test_nothing_held_out_is_no_measure_at_all() -> None:
-    nothing = HeldOut(domains=(), tokens=(), bytes_per_token=())
+    nothing = HeldOut(context=CONTEXT, domains=(), tokens=(), bytes_per_token=())
     assert measure_held_out(make_backend(_stack(1, 2)), nothing, "late") == [[], []]

@@ -13,7 +13,7 @@ from mixopt.corpus.conversations import render_answer, render_prompt
 from mixopt.corpus.tokenizer import ByteTokenizer
 from mixopt.evaluation import tasks
 from mixopt.evaluation.measure import Measure
-from mixopt.evaluation.tasks import Suite, make_suite, measure_tasks
+from mixopt.evaluation.tasks import Suite, make_level_suite, make_suite, measure_tasks
 from mixopt.proxy.backends.choose import make_backend
 from mixopt.proxy.model import Stack
 from mixopt.tasks.sample import split_of
@@ -58,6 +58,7 @@ def test_scores_of_one_problem_by_hand() -> None:
         "margin": per_byte[0] - per_byte[1],
         "answer_bits_per_byte": -per_byte[0] / math.log(2),
         "answer_probability": math.exp(logs[0]),
+        "preference_accuracy": float(logs[0] > logs[1]),
     }
     for name, value in values.items():
         assert found[name, "addition"].value == pytest.approx(value, rel=1e-4), name
@@ -126,6 +127,58 @@ def test_samples_continue_the_prompts_and_know_only_the_tokenizers_ids(
     longest = max(len(render_answer(problem.wrong_response)) for problem in suite.problems)
     assert seen["max_new_tokens"] > longest
     assert (seen["stop"], seen["vocabulary"]) == (256, 257)
+
+
+def test_preference_is_for_the_likelier_answer_as_a_whole() -> None:
+    """Steps make answers of several lengths: per byte another one may be ahead."""
+    suite = make_suite({"arithmetic": 3}, "validation", problems=40, tokenizer=_BYTES)
+    stack = _stack(4, 5)
+    stack.parameters[1] *= 3  # so that members disagree
+    members = [_by_key(each) for each in measure_tasks(make_backend(stack), suite, "sft")]
+    for number, found in enumerate(members):
+        single = Stack(PROXY, vocabulary=264, parameters=stack.parameters[number : number + 1])
+        right = []
+        for problem in suite.problems:
+            answers = (problem.response, problem.wrong_response)
+            prompt = render_prompt(problem.question)
+            logs = [_log_probability(single, prompt, render_answer(text)) for text in answers]
+            right.append(logs[0] > logs[1])
+        assert found["preference_accuracy", "arithmetic"].value == pytest.approx(np.mean(right))
+    assert len({found["preference_accuracy", "mean"].value for found in members}) == 2
+
+
+def test_pass_at_k_is_there_for_the_k_that_the_samples_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suite = _suite(4)
+    right = np.zeros((2, 8, 5), bool)
+    right[1, :2] = True  # two of four problems of the first family, always
+    monkeypatch.setattr(tasks, "sampled_answers", lambda *_: right)
+    found = [_by_key(m) for m in measure_tasks(make_backend(_stack(1, 2)), suite, "sft", 5)]
+    names = {name for name, _ in found[0] if name.startswith("pass")}
+    assert names == {"pass_at_1", "pass_at_4"}
+    values = [
+        found[1]["pass_at_4", subject].value for subject in ("addition", "comparison", "mean")
+    ]
+    assert values == pytest.approx([0.5, 0.0, 0.25])
+    assert found[1]["pass_at_4", "addition"].standard_error == pytest.approx(math.sqrt(1 / 12))
+    assert found[0]["pass_at_1", "mean"].value == 0
+
+
+def test_levels_around_are_subjects_of_their_own_without_a_mean() -> None:
+    levels = {"addition": 1, "recall": 4}
+    suite = make_level_suite(levels, "validation", problems=6, tokenizer=_BYTES)
+    assert suite is not None
+    assert list(dict.fromkeys(suite.subjects)) == ["addition@2", "recall@3", "recall@5"]
+    pairs = {
+        subject: len(problem.question.split()) - 3
+        for subject, problem in zip(suite.subjects, suite.problems, strict=True)
+    }
+    assert (pairs["recall@3"], pairs["recall@5"]) == (3, 5)
+    found = _by_key(measure_tasks(make_backend(_stack(1)), suite, "sft")[0])
+    assert {subject for _, subject in found} == set(suite.subjects)
+    assert ("accuracy", "recall@5") in found
+    assert make_level_suite({}, "test", problems=6, tokenizer=_BYTES) is None
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

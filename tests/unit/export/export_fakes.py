@@ -10,9 +10,12 @@ from mixopt.export.context import ExportContext
 from mixopt.export.plan import make_export_plan
 from mixopt.export.planned import ExportPlan
 from mixopt.schedule.curve import Knot, MixtureCurve, constant
-from mixopt.schedule.mixture import mixture_of
+from mixopt.schedule.mixture import Mixture, mixture_of
+from mixopt.schedule.practice import Practice
 from mixopt.schedule.rate import RateShape
 from mixopt.schedule.schedule import Schedule, Stage, StageKind, TargetRun
+
+LEVELS = {"addition": 1}
 
 CONTEXT = 1000
 BATCH = 10 * CONTEXT
@@ -46,6 +49,28 @@ def stage(
     )
 
 
+KIND_OF: Mapping[str, StageKind] = {
+    "rejection": "sft",
+    "pivotal": "dpo",
+    "judged": "dpo",
+    "grpo": "rl",
+}
+
+
+def practised(name: str, practice: Practice, *, tokens: int = SUPPLY) -> Stage:
+    """Return a stage that learns from the model's own answers."""
+    kind = KIND_OF[practice.method]
+    return Stage(
+        name=name,
+        kind=kind,
+        tokens=tokens,
+        curve=constant(Mixture(domains=(), weights=())),
+        context_tokens=CONTEXT,
+        learning_rate=RateShape(),
+        practice=practice,
+    )
+
+
 def schedule(*stages: Stage, batch_tokens: int = BATCH, tokenizer: str = "bytes") -> Schedule:
     """Return a schedule of some stages."""
     target = TargetRun(
@@ -56,6 +81,8 @@ def schedule(*stages: Stage, batch_tokens: int = BATCH, tokenizer: str = "bytes"
         learning_rate=1e-3,
         sft_learning_rate=1e-5,
         tokenizer=tokenizer,
+        dpo_learning_rate=2e-6,
+        rl_learning_rate=3e-6,
     )
     return Schedule(name="test", target=target, stages=stages, max_epochs=100.0)
 
@@ -64,11 +91,12 @@ def plan(
     *stages: Stage,
     supply: Mapping[str, int] | None = None,
     lengths: Mapping[str, int] | None = None,
+    fired: Mapping[str, float] | None = None,
 ) -> ExportPlan:
     """Return a plan over domains that hold SUPPLY tokens in documents of 100, unless given."""
     made = schedule(*stages)
     inventory, shards = catalog(made, supply or {}, lengths or {})
-    return make_export_plan(made, inventory, shards)
+    return make_export_plan(made, inventory, shards, fired)
 
 
 def catalog(

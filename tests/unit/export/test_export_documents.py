@@ -30,6 +30,13 @@ def test_conversations_have_messages(tmp_path: Path) -> None:
     assert "text" not in row
 
 
+def test_scores_stand_beside_the_text(tmp_path: Path) -> None:
+    rows = [Document(text="a", scores=(("quality", 0.5),)), Document(text="b")]
+    write_documents("web", rows, tmp_path / "web.jsonl")
+    found = [json.loads(line) for line in (tmp_path / "web.jsonl").read_text().splitlines()]
+    assert found == [{"text": "a", "scores": {"quality": 0.5}}, {"text": "b"}]
+
+
 def test_half_a_surrogate_pair_does_not_stop_the_file(tmp_path: Path) -> None:
     write_documents("web", [Document(text="a\ud800b")], tmp_path / "web.jsonl")
     assert json.loads((tmp_path / "web.jsonl").read_text())["text"] == "a?b"

@@ -3,15 +3,19 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from export_fakes import catalog, schedule, stage
+from transformers import LlamaConfig
 
 from mixopt.catalog.documents import Document
 from mixopt.export.plan import make_export_plan
 from mixopt.export.target import export_schedule
+from mixopt.schedule.ordering import rank_correlation, rearrange
 
 Exported = tuple[ModuleType, Callable[[str], dict[str, Any]]]
 
@@ -33,7 +37,10 @@ class Letters:
 def documents_of(domain: str) -> list[Document]:
     length, letter = LENGTHS[domain], domain[0]
     count = SUPPLY[domain] // length
-    return [Document(text=f"{number:0>{length - 1}}{letter}") for number in range(count)]
+    return [
+        Document(text=f"{number:0>{length - 1}}{letter}", scores=(("number", float(number)),))
+        for number in range(count)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +83,10 @@ def test_the_script_draws_the_token_shares(exported: Exported) -> None:
 def test_a_moving_mixture_keeps_its_order(exported: Exported) -> None:
     module, config = exported
     given = config("2-two")
-    pieces = [module.interleave_piece(piece, given["shuffle_seed"]) for piece in given["pieces"]]
+    pieces = []
+    for piece in given["pieces"]:
+        drawn = [module.draw(source, given["shuffle_seed"]) for source in piece["sources"]]
+        pieces.append(module.interleave_piece(piece, drawn))
     web = [shares(piece["text"][:])["web"] for piece in pieces]
     assert web == pytest.approx([0.6375, 0.5125, 0.3875, 0.2625], abs=0.02)
     whole = module.interleave(given)["text"][:]
@@ -101,3 +111,118 @@ def test_sequences_hold_every_token_in_order(exported: Exported) -> None:
     flat = [token for row in rows for token in row["input_ids"]]
     assert flat == [*map(ord, "abcd"), 0, *map(ord, "ef"), 0]
     assert all(row["labels"] == row["input_ids"] for row in rows)
+
+
+def numbers(texts: list[str], letter: str) -> list[int]:
+    return [int(text[:-1]) for text in texts if text[-1] == letter]
+
+
+@pytest.fixture(scope="module")
+def arranged(exported: Exported) -> list[str]:
+    """The moving stage with its documents by number."""
+    module, config = exported
+    given = {**config("2-two"), "ordering": {"score": "number", "strength": 1}}
+    return list(module.interleave(given)["text"][:])
+
+
+@pytest.mark.parametrize("letter", ["w", "c"])
+def test_an_ordered_stage_sorts_each_domain_over_its_pieces(
+    arranged: list[str], letter: str
+) -> None:
+    found = numbers(arranged, letter)
+    assert len(found) > 100
+    assert found == sorted(found)
+
+
+def test_an_order_changes_no_dose(exported: Exported, arranged: list[str]) -> None:
+    module, config = exported
+    plain = module.interleave(config("2-two"))["text"][:]
+    assert sorted(arranged) == sorted(plain)
+    assert arranged != plain
+
+
+def test_the_pieces_of_a_domain_follow_its_order(exported: Exported) -> None:
+    module, config = exported
+    for strength in (-1, 0):
+        given = {**config("2-two"), "ordering": {"score": "number", "strength": strength}}
+        parts = module.draw_in_order(given["pieces"], "code", given)
+        found = [int(text[:-1]) for part in parts for text in part["text"]]
+        assert (found == sorted(found, reverse=True)) == (strength == -1)
+        counted = [piece["sources"][1]["rows"] for piece in given["pieces"]]
+        assert [len(part) for part in parts] == counted
+
+
+def test_every_epoch_of_an_ordered_domain_is_sorted_for_itself(exported: Exported) -> None:
+    module, config = exported
+    given = {**config("1-one"), "ordering": {"score": "number", "strength": 1}}
+    (part,) = module.draw_in_order(given["pieces"], "tiny", given)
+    found = numbers(part["text"][:], "t")
+    held = SUPPLY["tiny"] // LENGTHS["tiny"]
+    assert len(found) > held
+    assert found[:held] == list(range(held))
+    assert found[held:] == sorted(found[held:])
+
+
+def test_half_a_strength_correlates_as_in_the_plan(exported: Exported) -> None:
+    module, _ = exported
+    datasets = pytest.importorskip("datasets")
+    scores = np.random.default_rng(0).permutation(4000)
+    rows = [{"text": "", "scores": {"s": int(score)}} for score in scores]
+    ordered = module.arrange(datasets.Dataset.from_list(rows), {"score": "s", "strength": 0.6})
+    found = [row["s"] for row in ordered["scores"]]
+    rho = np.corrcoef(found, np.arange(4000))[0, 1]
+    assert rho == pytest.approx(rank_correlation(0.6), abs=0.02)
+    expected = rearrange(scores.astype(float), 0.6)
+    assert found == scores[expected].tolist()
+
+
+def test_scores_of_texts_are_lengths_and_compressibility(exported: Exported) -> None:
+    module, _ = exported
+    datasets = pytest.importorskip("datasets")
+    texts = ["a" * 100, "".join(map(chr, range(33, 126))), "ß"]
+    rows = [{"text": text, "scores": {"quality": 0.5}} for text in texts]
+    documents = datasets.Dataset.from_list(rows)
+    assert module.read_scores(documents, "length").tolist() == [100, 93, 2]
+    dull, mixed, _ = module.read_scores(documents, "compressibility")
+    assert dull < 0.2
+    assert mixed > 1
+    assert module.read_scores(documents, "quality").tolist() == [0.5] * 3
+
+
+def test_whole_sequences_cut_only_what_does_not_fit(exported: Exported) -> None:
+    module, _ = exported
+    lengths = np.random.default_rng(1).integers(1, 30, 300).tolist()
+    texts = [chr(1000 + n) * length for n, length in enumerate(lengths)]
+    documents = [{"text": text} for text in texts]
+    rows = list(module.whole_sequences(documents, Letters(), 20, most_open=8))
+    assert {len(row["input_ids"]) for row in rows} == {20}
+    learned = [[token for token in row["labels"] if token != -100] for row in rows]
+    assert Counter(t for row in learned for t in row) == Counter(
+        [*(ord(letter) for text in texts for letter in text), *[0] * len(texts)]
+    )
+    places = [sum(ord(text[0]) in row for row in learned) for text in texts]
+    assert places == [1 if length <= 20 else 2 for length in lengths]
+    assert all(row["labels"][: len(kept)] == kept for row, kept in zip(rows, learned, strict=True))
+
+
+def test_the_model_gets_the_rotary_base_and_the_positions(
+    exported: Exported, tmp_path: Path
+) -> None:
+    module, _ = exported
+    small = LlamaConfig(
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        vocab_size=11,
+        max_position_embeddings=64,
+    )
+    small.save_pretrained(tmp_path)
+    fresh = module.load_model(tmp_path, {"context_tokens": 32})
+    assert fresh.config.max_position_embeddings == 64
+    fresh.save_pretrained(tmp_path)
+    longer = module.load_model(tmp_path, {"context_tokens": 128, "rope_base": 5e5})
+    assert longer.config.max_position_embeddings == 128
+    assert longer.model.rotary_emb.inv_freq[1].item() == pytest.approx(5e5**-0.5)
+    assert (longer.lm_head.weight == fresh.lm_head.weight).all()

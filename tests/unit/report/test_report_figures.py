@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,8 @@ from mixopt.schedule.curve import Knot, MixtureCurve
 from mixopt.schedule.mixture import mixture_of
 from mixopt.schedule.rate import RateShape
 from mixopt.schedule.schedule import Schedule, Stage
+
+_STAGES = ("early", "late", "sft")
 
 
 def test_a_concluded_study_has_all_charts_with_captions(data: ReportData) -> None:
@@ -87,7 +90,7 @@ def test_the_law_chart_shows_every_trial_once(data: ReportData) -> None:
 
 
 def test_worse_gains_differ_in_colour_and_marker(data: ReportData) -> None:
-    rows = gains.means_of(tables.comparison_rows(data.recommendation), OBJECTIVE)
+    rows = gains.means_of(tables.comparison_rows(data.recommendation), (OBJECTIVE,), _STAGES)
     figure = gains.forest_chart(rows)
     looks = {trace.name: (trace.marker.color, trace.marker.symbol) for trace in figure.data}
     assert looks["better"][0] != looks["worse"][0]
@@ -98,8 +101,20 @@ def test_worse_gains_differ_in_colour_and_marker(data: ReportData) -> None:
     assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(row.low)
 
 
+def test_means_are_shown_after_the_last_stage_that_has_them(data: ReportData) -> None:
+    rows = tables.comparison_rows(data.recommendation)
+    early = [
+        replace(row, measure="early/bits_per_byte/mean") for row in rows if row.measure == CONTRAST
+    ]
+    found = gains.means_of([*early, *rows], (), _STAGES)
+    means = {OBJECTIVE, CONTRAST, "sft/accuracy/mean"}
+    assert {row.measure for row in found} == means
+    kept = gains.means_of([*early, *rows], (early[0].measure, None), _STAGES)
+    assert {row.measure for row in kept} == {*means, early[0].measure}
+
+
 def test_every_panel_of_gains_marks_no_gain(data: ReportData) -> None:
-    rows = gains.means_of(tables.comparison_rows(data.recommendation), OBJECTIVE)
+    rows = gains.means_of(tables.comparison_rows(data.recommendation), (OBJECTIVE,), _STAGES)
     figure = gains.forest_chart(rows)
     assert [(line.x0, line.x1) for line in figure.layout.shapes] == [(0, 0)] * 3
     assert all(axis.rangemode == "tozero" for axis in figure.select_xaxes())

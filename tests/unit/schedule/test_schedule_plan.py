@@ -7,7 +7,8 @@ from schedule_fakes import curve, inventory, schedule, stage
 
 from mixopt.errors import SupplyError
 from mixopt.schedule.curve import Shape
-from mixopt.schedule.plan import Budget, Plan, make_plan
+from mixopt.schedule.layout import Budget, Source
+from mixopt.schedule.plan import Plan, make_plan
 from mixopt.schedule.repetition import Pool, sequences_of
 from mixopt.schedule.schedule import Schedule
 
@@ -20,8 +21,12 @@ THREE = schedule(EARLY, LATE, CHAT)
 HELD = inventory()
 
 
-def available(domain: str) -> int:
-    return HELD.domain(domain).sample_tokens // 100
+def available(source: Source) -> int:
+    return HELD.domain(source.domain).sample_tokens // source.context
+
+
+def names(found: Plan) -> tuple[str, ...]:
+    return tuple(source.domain for source in found.sources)
 
 
 def plan(made: Schedule = THREE, seed: int = 5, budget: Budget = BUDGET) -> Plan:
@@ -38,8 +43,8 @@ def everything(found: Plan) -> list[tuple[str, int]]:
     rows = []
     for number, part in enumerate(found.stages):
         draw = found.draw(number, np.arange(part.steps))
-        names = [found.domains[index] for index in draw.domains.ravel()]
-        rows += list(zip(names, draw.sequences.ravel().tolist(), strict=True))
+        drawn = [names(found)[index] for index in draw.sources.ravel()]
+        rows += list(zip(drawn, draw.sequences.ravel().tolist(), strict=True))
     return rows
 
 
@@ -80,7 +85,7 @@ def test_the_plan_is_a_pure_function_of_the_counter() -> None:
         order = rng.permutation(part.steps)
         mixed = again.draw(number, order)
         np.testing.assert_array_equal(mixed.sequences, whole.sequences[order])
-        np.testing.assert_array_equal(mixed.domains, whole.domains[order])
+        np.testing.assert_array_equal(mixed.sources, whole.sources[order])
         for step in order[:10]:
             alone = again.draw(number, np.array([step]))
             np.testing.assert_array_equal(alone.sequences[0], whole.sequences[step])
@@ -94,26 +99,26 @@ def test_every_block_has_the_mixture_of_the_curve(shape: Shape) -> None:
     found = plan(schedule(stage("only", moving)))
     part, done = found.stages[0], 0
     middles = (part.bounds[:-1] + part.bounds[1:]) / 2 / part.bounds[-1]
-    wanted = np.zeros(len(found.domains))
-    drawn = np.zeros(len(found.domains))
+    wanted = np.zeros(len(found.sources))
+    drawn = np.zeros(len(found.sources))
     for first, last, middle in zip(part.bounds, part.bounds[1:], middles, strict=False):
         steps = np.arange(first // 8, last // 8)
-        rows = found.draw(0, steps).domains.ravel()
-        drawn += np.bincount(rows, minlength=len(found.domains))
-        wanted += moving.weights_at(middle, found.domains)[0] * (last - first)
+        rows = found.draw(0, steps).sources.ravel()
+        drawn += np.bincount(rows, minlength=len(found.sources))
+        wanted += moving.weights_at(middle, names(found))[0] * (last - first)
         assert np.abs(drawn - wanted).max() < 1.5
         done += len(rows)
     assert done == part.steps * 8
-    dose = moving.mean().on(found.domains) * done
+    dose = moving.mean().on(names(found)) * done
     assert np.abs(drawn - dose).max() < 1.5
 
 
 def test_quotas_of_a_constant_stage_are_exact() -> None:
     found = plan()
     draw = found.draw(2, np.arange(20))
-    counts = np.bincount(draw.domains.ravel(), minlength=5)
-    assert counts[found.domains.index("chat")] == 112
-    assert counts[found.domains.index("drills")] == 48
+    counts = np.bincount(draw.sources.ravel(), minlength=5)
+    assert counts[names(found).index("chat")] == 112
+    assert counts[names(found).index("drills")] == 48
 
 
 def test_the_proxy_repeats_as_the_target_will() -> None:
@@ -131,7 +136,7 @@ def test_seeds_give_other_pools_and_orders() -> None:
 
 def test_steps_are_mixed_and_not_blocks_of_one_domain() -> None:
     draw = plan().draw(1, np.arange(80))
-    per_step = (draw.domains == plan().domains.index("math")).sum(axis=1)
+    per_step = (draw.sources == names(plan()).index("math")).sum(axis=1)
     assert per_step.mean() == pytest.approx(6.4, abs=0.05)
     assert per_step.var() == pytest.approx(8 * 0.8 * 0.2, rel=0.5)  # as of a shuffle
 
@@ -145,7 +150,8 @@ def test_later_stages_do_not_change_earlier_ones() -> None:
 
 def test_domains_without_weight_need_no_sample() -> None:
     made = schedule(stage("only", curve("constant", {"web": 1.0, "math": 0.0})))
-    assert make_plan(made, 0, HELD, BUDGET, {"web": 6000}.__getitem__).domains == ("web",)
+    found = make_plan(made, 0, HELD, BUDGET, lambda source: {"web": 6000}[source.domain])
+    assert names(found) == ("web",)
 
 
 def test_rates_end_at_the_end_of_the_stage() -> None:
@@ -162,4 +168,4 @@ def test_a_stage_without_a_step_is_an_error_with_the_numbers() -> None:
 def test_a_sample_too_small_is_an_error_with_the_numbers() -> None:
     held = inventory(sample=0.1)
     with pytest.raises(SupplyError, match=r"'web'(.|\n)*needs 960 sequences(.|\n)*holds 600"):
-        make_plan(THREE, 0, held, BUDGET, lambda name: held.domain(name).sample_tokens // 100)
+        make_plan(THREE, 0, held, BUDGET, lambda s: held.domain(s.domain).sample_tokens // 100)

@@ -6,7 +6,8 @@ from schedule_fakes import inventory, lm, recipe_data, sft
 
 from mixopt.errors import Fault, RecipeError
 from mixopt.recipes.decode import decode, validate
-from mixopt.schedule.recipe import Range, ScheduleRecipe, read_schedule, schema_of
+from mixopt.schedule.open import Range
+from mixopt.schedule.recipe import ScheduleRecipe, read_schedule, schema_of
 
 SCHEMAS = {domain.name: domain.schema for domain in inventory().domains}
 
@@ -76,7 +77,7 @@ def test_all_faults_of_a_recipe_are_reported_at_once() -> None:
     assert found["stage.0.learning_rate.shpae"].nearest == "shape"
     assert found["stage.0.learning_rate.decay"].found == "1.5"
     assert found["stage.1.name"].expected == "a name that no stage above has"
-    assert found["stage.1.kind"].expected == "'lm' or 'sft'"
+    assert found["stage.1.kind"].expected == "'lm', 'sft', 'dpo' or 'rl'"
     assert found["stage.1.share"].expected.startswith("low < high")
     assert found["stage.1.mixture"].expected.startswith("a table of weights, or one of 'natural'")
     assert "'1.5T'" in found["stage.2.tokens"].expected
@@ -93,6 +94,104 @@ def test_all_faults_of_a_recipe_are_reported_at_once() -> None:
     assert found["stage.4.curve.knots.0"].found == "'none of them'"
     assert found["stage.4.curve.knots.1.mixture.web"].expected == "a finite number"
     assert len(caught.value.faults) == 27
+
+
+JUDGED = {"method": "judged", "levels": {"addition": 2}}
+GATE = {"measure": "bits_per_byte/web", "below": 3.0}
+ONLINE = {"online": "doremi", "prior": "uniform"}
+
+
+def practising(kind: str, **rest: object) -> dict[str, object]:
+    return {"name": "practice", "kind": kind, "tokens": 5, **rest}
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "expected"),
+    [
+        (practising("dpo"), "practice", "a practice by pivotal or judged in a stage of kind 'dpo'"),
+        (practising("rl", practice=JUDGED), "practice.method", "a practice by grpo"),
+        (practising("sft", practice=JUDGED), "practice.method", "a practice by rejection"),
+        (practising("dpo", practice=JUDGED, mixture="natural"), "mixture", "no data in a stage"),
+        (practising("dpo", practice=JUDGED, share=0.5), "share", "no share in a stage of kind"),
+        (practising("dpo", practice=JUDGED, tokens=None), "tokens", "a value in a stage of kind"),
+        (practising("dpo", practice=JUDGED, gate=GATE), "gate", "no gate in a stage of kind 'dpo'"),
+        (
+            practising("sft", mixture="natural", ramp=0.1),
+            "ramp",
+            "no ramp in a stage of kind 'sft'",
+        ),
+        (practising("sft", curve=ONLINE), "curve.online", "no online curve in a stage of kind"),
+        (practising("dpo", practice=JUDGED | {"bta": 1}), "practice.bta", "one of anchor, beta"),
+    ],
+)
+def test_a_stage_has_what_its_kind_trains_on(
+    stage: dict[str, object], key: str, expected: str
+) -> None:
+    found = faults_of(recipe_data(lm(mixture="natural"), stage))
+    assert list(found) == [f"stage.1.{key}"]
+    assert expected in found[f"stage.1.{key}"].expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "key", "expected"),
+    [
+        ({}, {"ramp": 1.5}, "ramp", "from 0 to 1"),
+        ({}, {"recall": {"low": -0.5, "high": 0.5}}, "recall", "from 0 to 1"),
+        ({}, {"ordering": {"score": "length", "strength": 2}}, "ordering.strength", "from -1 to 1"),
+        ({}, {"ordering": {"strength": 0.5}}, "ordering.score", "a value"),
+        ({}, {"packing": "hole"}, "packing", "'stream' or 'whole'"),
+        ({}, {"rope_base": -1}, "rope_base", "greater than 0"),
+        ({}, {"practice": JUDGED}, "practice", "no practice in a stage of kind 'lm'"),
+        ({"curve": ONLINE}, {"ramp": 0.1}, "ramp", "no ramp after a stage whose curve is online"),
+        ({"curve": ONLINE}, {"gate": GATE}, "gate", "no gate after a stage whose curve is online"),
+        ({"ordering": {"score": "length", "strength": 1}}, {"gate": GATE}, "gate", "ordered stage"),
+        ({}, {"curve": ONLINE | {"online": "doremy"}}, "curve.online", "'doremi', 'doge'"),
+        ({}, {"curve": ONLINE, "recall": 0.2}, "recall", "no recall where the curve is online"),
+        ({}, {"curve": {"shape": "linear"}}, "curve.knots", "a value"),
+        ({}, {"gate": GATE | {"above": 2}}, "gate", "exactly one of above, below"),
+        ({}, {"gate": GATE | {"earliest": 0.5, "latest": 0.2}}, "gate.earliest", "at most latest"),
+        ({}, {"gate": GATE | {"every": 0}}, "gate.every", "greater than 0"),
+    ],
+)
+def test_a_language_model_stage_hangs_together_with_the_one_before(
+    first: dict[str, object], second: dict[str, object], key: str, expected: str
+) -> None:
+    data: dict[str, object] = {"mixture": "natural"}
+    stages = [lm("a", 0.5) | _only(data, first), lm("b", "rest") | _only(data, second)]
+    found = faults_of(recipe_data(*stages))
+    assert list(found) == [f"stage.1.{key}"]
+    assert expected in found[f"stage.1.{key}"].expected
+
+
+def _only(data: dict[str, object], more: dict[str, object]) -> dict[str, object]:
+    return more if "curve" in more else data | more
+
+
+@pytest.mark.parametrize(
+    ("measure", "nearest"),
+    [
+        ("bits_per_bite/web", "bits_per_byte/web"),
+        ("bits_per_byte", "bits_per_byte/mean"),
+        ("bits_per_byte/wbe", "bits_per_byte/web"),
+        ("bits_per_byte/chat", ""),
+        ("accuracy/additoin", "accuracy/addition"),
+    ],
+)
+def test_a_gate_is_on_a_measure_that_there_is(measure: str, nearest: str) -> None:
+    stages = [lm("a", 0.5, mixture="natural"), lm("b", "rest", mixture="natural")]
+    stages[1]["gate"] = {"measure": measure, "below": 3}
+    found = faults_of(recipe_data(*stages))
+    assert [(key, fault.nearest) for key, fault in found.items()] == [
+        ("stage.1.gate.measure", nearest)
+    ]
+
+
+@pytest.mark.parametrize("key", ["gate", "ramp", "recall"])
+def test_a_first_stage_carries_nothing_on(key: str) -> None:
+    value = {"gate": GATE, "ramp": 0.2, "recall": 0.2}[key]
+    found = faults_of(recipe_data(lm(mixture="natural") | {key: value}))
+    assert list(found) == [f"stage.0.{key}"]
+    assert f"no {key} but" in found[f"stage.0.{key}"].expected
 
 
 @pytest.mark.parametrize(

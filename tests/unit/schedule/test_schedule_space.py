@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from schedule_fakes import CHAT, SUPPLY, inventory, lm, sft, space
 
 from mixopt.errors import RecipeError, SupplyError
 from mixopt.schedule.mixture import BASELINES
+from mixopt.schedule.schedule import Online
 from mixopt.schedule.space import Space, fixed_kind
 
 FREE = {"prior": "natural", "concentration": 4.0}
@@ -146,6 +148,108 @@ def test_what_the_supply_cannot_give_is_refused(
     found = space(stage, max_epochs=max_epochs)
     with pytest.raises(SupplyError, match=text):
         found.resolve(found.baseline("natural"))
+
+
+SPAN = {"low": 0.2, "high": 0.8}
+PRACTICE = {"method": "pivotal", "levels": {"addition": 2}, "pairs": {"low": 2, "high": 32}}
+GATE = {"measure": "bits_per_byte/web", "below": {"low": 2.0, "high": 3.0}, "latest": 0.7}
+LIFE = (
+    lm("early", 0.4, free=FREE),
+    lm("late", "rest", free=FREE, gate=GATE | {"earliest": 0.2}, ramp=SPAN),
+    lm("last", 0.2, free=FREE, recall=SPAN, rope_base={"low": 1e4, "high": 1e6, "log": True}),
+    sft(mixture={"chat": 1.0}),
+    {"name": "dpo", "kind": "dpo", "tokens": 900, "practice": PRACTICE},
+)
+
+
+def test_open_numbers_of_every_kind_are_coordinates() -> None:
+    found = {c.name: (c.low, c.high, c.log) for c in space(*LIFE).coordinates()}
+    assert {name: box for name, box in found.items() if ".mixture." not in name} == {
+        "late.ramp": (0.2, 0.8, False),
+        "late.gate.below": (2.0, 3.0, False),
+        "last.rope_base": (1e4, 1e6, True),
+        "last.recall": (0.2, 0.8, False),
+        "dpo.practice.pairs": (2.0, 32.0, False),
+    }
+    strict = {"score": "length", "strength": {"low": -1, "high": 1}}
+    (only,) = space(lm(mixture="natural", ordering=strict)).coordinates()
+    assert (only.name, only.low, only.high) == ("pretrain.ordering.strength", -1.0, 1.0)
+
+
+def test_a_point_decides_all_of_a_stage() -> None:
+    found = space(*LIFE, max_epochs=50.0)
+    values = found.baseline("natural") | {"late.gate.below": 2.25, "dpo.practice.pairs": 6.7}
+    made = found.resolve(values | {"last.rope_base": 2e5, "late.ramp": 0.5})
+    gate, practice = made.stage("late").gate, made.stage("dpo").practice
+    assert gate is not None
+    assert (gate.below, gate.earliest, gate.latest) == (2.25, 0.2, 0.7)
+    assert practice is not None
+    assert practice.model_dump()["pairs"] == 7
+    assert (made.stage("last").rope_base, made.stage("dpo").dose()) == (2e5, {})
+    assert found.baseline("uniform")["last.rope_base"] == pytest.approx(1e5)
+    np.testing.assert_allclose([k.at for k in made.stage("late").curve.knots], [0, 0.5, 1])
+
+
+def test_numbers_of_the_last_open_stage_are_its_own_but_for_what_moves_its_start() -> None:
+    late = lm("late", {"low": 0.2, "high": 0.5}, mixture="natural", gate=GATE, recall=SPAN)
+    found = space(lm("early", "rest", free=FREE), late, sft(mixture={"chat": 1.0}))
+    assert found.prefix_coordinates() == {
+        "early.mixture.0",
+        "early.mixture.1",
+        "late.share",
+        "late.gate.below",
+    }
+    rest = {**LIFE[4], "practice": PRACTICE | {"beta": SPAN}}
+    own = {"dpo.practice.pairs", "dpo.practice.beta"}
+    other = space(*LIFE[:4], rest)
+    assert {c.name for c in other.coordinates()} - other.prefix_coordinates() == own
+
+
+@pytest.mark.parametrize("max_epochs", [1.3, 2.0, 5.0])
+def test_caps_hold_with_recall_ramps_and_wherever_a_gate_opens(max_epochs: float) -> None:
+    found = space(*LIFE, max_epochs=max_epochs)
+    for point in points(found, 60, seed=3):
+        made = found.resolve(point)
+        for share in (0.2, 0.45, 0.7):
+            both = made.stages[0].tokens + made.stages[1].tokens
+            tokens = (round(both * share), both - round(both * share))
+            pairs = zip(made.stages[:2], tokens, strict=True)
+            moved = tuple(replace(stage, tokens=count) for stage, count in pairs)
+            epochs = replace(made, stages=(*moved, *made.stages[2:])).epochs({**SUPPLY, **CHAT})
+            assert max(epochs.values()) <= max_epochs * (1 + 1e-4)
+
+
+@pytest.mark.parametrize(
+    "later", [lm("late", 0.5, mixture={"code": 1.0}), lm("late", 0.5, free=FREE)]
+)
+def test_a_recall_does_not_change_the_stages_before_it(later: dict[str, object]) -> None:
+    found = space(lm("early", "rest", free=FREE), later | {"recall": SPAN}, max_epochs=1.8)
+    point = found.baseline("uniform") | {"late.mixture.0": 0.9}
+    low, high = (found.resolve(point | {"late.recall": value}) for value in (0.2, 0.8))
+    assert low.stages[0] == high.stages[0]
+    assert low.stages[1] != high.stages[1]
+
+
+def test_a_given_mixture_has_to_keep_the_caps_wherever_the_gate_opens() -> None:
+    gate = {"measure": "bits_per_byte/web", "below": 3, "earliest": 0.2, "latest": 0.9}
+    stages = (lm("a", 0.8, mixture={"web": 1.0}), lm("b", "rest", mixture={"math": 1.0}))
+    assert space(*stages, max_epochs=2.5).resolve({}).stages[1].tokens == 200_000
+    with pytest.raises(SupplyError, match=r"math: 800,000 tokens(.|\n)*8.00 epochs"):
+        space(stages[0], stages[1] | {"gate": gate}, max_epochs=2.5).resolve({})
+
+
+def test_a_rule_has_its_prior_as_the_curve() -> None:
+    online = {"online": "ado", "updates": 9, "prior": "uniform"}
+    made = space(lm(curve=online), max_epochs=50).resolve({}).stages[0]
+    assert made.online == Online(policy="ado", updates=9)
+    assert (made.curve.shape, len(made.curve.knots)) == ("constant", 1)
+    assert made.curve.mean().weights == pytest.approx((1 / 3,) * 3)
+
+
+def test_open_numbers_alone_make_a_space() -> None:
+    closed = (lm(mixture="natural", ordering={"score": "length", "strength": 0.5}),)
+    opened = (*closed, {"name": "dpo", "kind": "dpo", "tokens": 9, "practice": PRACTICE})
+    assert [fixed_kind(space(*each).recipe) for each in (closed, opened)] == ["schedule", "space"]
 
 
 def test_a_catalog_without_the_schema_is_an_error() -> None:

@@ -9,7 +9,34 @@ from mixopt.schedule.space import Space
 from mixopt.schedule.write import schedule_toml
 
 FREE = {"prior": "natural", "concentration": 3.0}
+KNOTS = [{"at": 0, "free": FREE}, {"at": 1, "mixture": "uniform"}]
 MOVING = {"shape": "piecewise", "knots": [{"at": at, "free": FREE} for at in (0, 0.3, 1)]}
+GATE = {
+    "measure": "accuracy/addition",
+    "above": {"low": 0.2, "high": 0.9},
+    "checks": 3,
+    "margin": 0.1,
+}
+PARTS = {"low": 0.1, "high": 0.9}
+PRACTICES: dict[str, dict[str, object]] = {
+    "sft": {"method": "rejection", "keep": 3},
+    "dpo": {"method": "pivotal", "beta": {"low": 0.1, "high": 1.0, "log": True}},
+    "rl": {"method": "grpo", "process": True, "problems": {"low": 4, "high": 40}},
+}
+ORDER = {"score": "length", "strength": {"low": -1, "high": 1}}
+LIFE = space(
+    lm("first", 0.3, free=FREE, packing="whole"),
+    lm("gated", 0.2, mixture="natural", ordering=ORDER, gate=GATE | {"every": 0.1}, ramp=PARTS),
+    lm("longer", "rest", curve={"shape": "cosine", "knots": KNOTS}, recall=PARTS, ramp=PARTS),
+    lm("ruled", 0.1, curve={"online": "odm", "updates": 7}, rope_base={"low": 10, "high": 99}),
+    sft(mixture={"chat": 1.0}),
+    *(
+        {"name": f"{kind}-practice", "kind": kind, "tokens": 5_000}
+        | {"practice": practice | {"levels": {"addition": 2}}}
+        for kind, practice in PRACTICES.items()
+    ),
+    max_epochs=9.0,
+)
 SPACE = space(
     lm("early", {"low": 0.1, "high": 0.7}, free=FREE, learning_rate={"warmup": 0.1}),
     lm("middle", 0.2, mixture={"web": 0.123456789, "math": 0.876543211, "code": 0}),
@@ -33,6 +60,18 @@ def test_what_is_written_is_read_back_to_the_bit(seed: int) -> None:
     assert again == made
     assert again.digest == made.digest
     assert schedule_toml(again) == schedule_toml(made)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_kind_of_stage_is_read_back_to_the_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    box = LIFE.coordinates()
+    made = LIFE.resolve({c.name: c.low + (c.high - c.low) * rng.random() for c in box})
+    again = read_back(made)
+    assert again == made
+    assert again.digest == made.digest
+    kept = [stage.curve.shape for stage in made.stages[:4]]
+    assert kept == ["constant", "piecewise", "piecewise", "constant"]
 
 
 def test_a_schedule_at_its_caps_is_read_back() -> None:

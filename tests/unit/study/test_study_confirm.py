@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from fake_engine import TASKS, TEXT, FakeEngine, Killed, search
 from scipy import stats
-from tiny import make_setup, schedule_at
+from tiny import make_setup
 
 from mixopt.corpus.store import TokenStore
 from mixopt.errors import StudyError
 from mixopt.recipes import decode
+from mixopt.schedule.rate import RateShape
 from mixopt.schedule.recipe import ScheduleRecipe
-from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.confirm import (
     Optimum,
@@ -22,12 +22,13 @@ from mixopt.study.confirm import (
     confirmation_trials,
     find_optima,
     remaining_steps,
-    same_dose,
 )
+from mixopt.study.controls import flat
 from mixopt.study.recommendation import (
     FILE,
     SCHEDULE_FILE,
     Comparison,
+    OrderEffect,
     Recommendation,
     read_recommendation,
     say,
@@ -181,20 +182,61 @@ def test_measures_that_a_seed_lacks_are_not_compared(
     assert not found.switch
 
 
-def test_same_dose_spends_the_same_tokens_of_every_domain(tiny_store: TokenStore) -> None:
-    schedule = schedule_at(tiny_store, share=0.3)
-    flat = same_dose(schedule)
-    assert flat.dose() == pytest.approx(schedule.dose())
-    assert flat.digest != schedule.digest
-    assert [stage.tokens for stage in flat.stages] == [stage.tokens for stage in schedule.stages]
-    early, late = (stage.curve.mean().as_dict() for stage in flat.stages[:2])
-    assert early == late
-    assert flat.stages[2] == schedule.stages[2]
+def test_the_order_effect_is_held_against_the_same_dose(
+    fresh: tuple[StudySetup, list[Optimum]],
+) -> None:
+    setup, optima = fresh
+    found = _confirm(setup, optima)
+    effect = found.order_effect
+    assert effect is not None
+    assert effect.controls == ("same-dose",)
+    assert effect.comparisons == (found.compared(TASKS, "same-dose"),)
+    record = {each.label: each.by_seed(TASKS) for each in setup.ledger.records("confirm")}
+    gains = [record["recommended"][seed] - value for seed, value in record["same-dose"].items()]
+    assert effect.comparisons[0].gain == pytest.approx(np.mean(gains))
+    assert any("is not run twice" in note for note in effect.notes)
 
 
-def test_a_constant_schedule_is_its_own_same_dose(tiny_store: TokenStore) -> None:
-    flat = same_dose(schedule_at(tiny_store))
-    assert _rounded(same_dose(flat)) == _rounded(flat)
+def test_a_decaying_rate_gives_a_second_control_of_order(
+    fresh: tuple[StudySetup, list[Optimum]],
+) -> None:
+    setup, optima = fresh
+    best = optima[0].proposal.schedule
+    late = replace(best.stages[1], learning_rate=RateShape(decay=1.0))
+    decayed = replace(best, stages=(best.stages[0], late, best.stages[2]))
+    changed = replace(optima[0], proposal=replace(optima[0].proposal, schedule=decayed))
+    found = _confirm(setup, [changed])
+    assert found.order_effect is not None
+    assert found.order_effect.controls == ("same-dose", "same-lr-dose")
+    assert len(found.order_effect.sentences()) == 2
+
+
+def test_a_constant_schedule_has_no_order_to_judge(
+    fresh: tuple[StudySetup, list[Optimum]],
+) -> None:
+    setup, optima = fresh
+    best = optima[0].proposal.schedule
+    still = replace(optima[0].proposal, schedule=flat(best, best.mean_mixture()))
+    found = _confirm(setup, [replace(optima[0], proposal=still)])
+    assert found.order_effect is not None
+    assert found.order_effect.sentences() == ("The schedule is constant: no order to judge.",)
+    assert "same-dose" not in {outcome.label for outcome in found.outcomes}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.1, 0.3, ": better."), (-0.3, -0.1, ": worse."), (-0.1, 0.1, ": no different from none.")],
+)
+def test_the_order_effect_is_said_whatever_its_sign(low: float, high: float, said: str) -> None:
+    found = Comparison(
+        measure=TASKS, left="recommended", right="same-dose", gain=(low + high) / 2, low=low,
+        high=high, num_seeds=4,
+    )  # fmt: skip
+    effect = OrderEffect(controls=("same-dose", "same-lr-dose"), comparisons=(found,))
+    first, second = effect.sentences()
+    assert first.startswith(f"Order alone gives {found.gain:+.4g}, 95% [{low:+.4g}, {high:+.4g}]")
+    assert first.endswith(said)
+    assert "not judged" in second
 
 
 @pytest.mark.parametrize(
@@ -227,10 +269,3 @@ def test_reading_where_nothing_is_or_is_damaged(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"study": 3')
     with pytest.raises(StudyError, match="damaged"):
         read_recommendation(tmp_path)
-
-
-def _rounded(schedule: Schedule) -> list[dict[str, float]]:
-    return [
-        {name: round(weight, 9) for name, weight in stage.curve.mean().as_dict().items()}
-        for stage in schedule.stages
-    ]

@@ -11,7 +11,8 @@ from mixopt.corpus.store import TokenStore
 from mixopt.database import migrate
 from mixopt.database.connection import Database
 from mixopt.errors import MixoptError, NotFoundError, StudyError
-from mixopt.evaluation.result import MemberResult, TrainedNode
+from mixopt.evaluation.result import ChosenMixture, Figure, MemberResult, TrainedNode
+from mixopt.schedule.mixture import mixture_of
 from mixopt.study.ledger import FILE, Ledger
 from mixopt.study.trial import Trial, confirm_trial, search_trial
 from mixopt.training.tree import Member
@@ -139,9 +140,92 @@ def test_a_ledger_of_an_older_mixopt_is_brought_up_to_date_by_writing(
         ledger = _ledger(quick_path, trials)
     with pytest.raises(StudyError, match="of an older mixopt") as caught:
         ledger.records()
-    assert "version 2 is needed" in caught.value.why
+    assert "version 3 is needed" in caught.value.why
     ledger.add_results([_with_path(trials[0], 0, ("a", 60))])
     assert ledger.records()[0].trained_tokens == 60
+
+
+def _decided(trial: Trial, seed: int) -> MemberResult:
+    """Return a result whose gate opened and whose policy chose twice."""
+    figures = (
+        Figure(stage="early", name="opened_at", value=0.1 * seed),
+        Figure(stage="sft", name="distinct", value=7.0),
+    )
+    halves = [{"prose": 1.0, "notes": 0.0}, {"prose": 0.25, "notes": 0.75}]
+    chosen = tuple(
+        ChosenMixture(stage="late", since=n / 2, mixture=mixture_of(each))
+        for n, each in enumerate(halves)
+    )
+    return replace(_result(trial, seed), figures=figures, chosen=chosen)
+
+
+def test_what_stages_note_is_read_back(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    confirmed = confirm_trial(0, "natural", schedule_at(tiny_store), {})
+    ledger = _ledger(quick_path, [*trials, confirmed])
+    ledger.add_results([_decided(trials[1], seed) for seed in (5, 4)])
+    ledger.add_results([_decided(confirmed, 6)])
+    found = [
+        (each.trial, each.seed, each.stage, each.name, each.value)
+        for each in ledger.figures("search")
+    ]
+    gates = [("search-0001", seed, "early", "opened_at", 0.1 * seed) for seed in (4, 5)]
+    assert found == gates + [("search-0001", seed, "sft", "distinct", 7.0) for seed in (4, 5)]
+    assert {each.trial for each in ledger.figures("confirm")} == {confirmed.name}
+    assert len(ledger.figures()) == 6
+
+
+def test_choices_are_read_back_by_seed_and_in_order(
+    tiny_store: TokenStore, quick_path: Path
+) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    ledger.add_results([_decided(trials[0], seed) for seed in (3, 1)])
+    ledger.add_results([_result(trials[0], 2)])
+    found = ledger.choices("search-0000")
+    assert set(found) == {1, 3}
+    assert [(each.stage, each.since) for each in found[1]] == [("late", 0.0), ("late", 0.5)]
+    expected = _decided(trials[0], 1).chosen
+    for each, given in zip(found[1], expected, strict=True):
+        assert each.mixture.as_dict() == given.mixture.as_dict()
+    assert ledger.choices("search-0001") == {}
+
+
+@pytest.mark.parametrize("part", ["figures", "chosen"])
+def test_a_failure_among_figures_or_choices_takes_the_run_along(
+    tiny_store: TokenStore, quick_path: Path, part: str
+) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    good = _decided(trials[0], 0)
+    twice = replace(_decided(trials[0], 1), **{part: getattr(good, part) * 2})
+    with pytest.raises(StudyError, match="insert_"):
+        ledger.add_results([good, twice])
+    assert ledger.finished() == set()
+    assert [_count(ledger, table) for table in ("measures", "figures", "choices")] == [0, 0, 0]
+
+
+def test_values_belong_to_the_seeds_that_have_them(
+    tiny_store: TokenStore, quick_path: Path
+) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    lost = replace(_result(trials[0], 1), measures=())
+    ledger.add_results([_result(trials[0], 0), lost, _result(trials[0], 2)])
+    record = ledger.records()[0]
+    assert record.seeds == (0, 1, 2)
+    assert record.by_seed(TASKS) == dict(zip((0, 2), record.measures[TASKS], strict=True))
+    assert record.by_seed("sft/margin/nothing") == {}
+
+
+def test_queries_see_means_of_figures(tiny_store: TokenStore, quick_path: Path) -> None:
+    trials = _trials(tiny_store)
+    ledger = _ledger(quick_path, trials)
+    ledger.add_results([_decided(trials[0], seed) for seed in (1, 2, 3)])
+    with Database(ledger.path, "read", package="mixopt.study.sql") as database:
+        query = "select value, standard_error, num_seeds from mean_figures where name = 'opened_at'"
+        (row,) = database._connection.execute(query).fetchall()
+    assert row == (pytest.approx(0.2), pytest.approx(0.1 / 3**0.5), 3)
 
 
 @pytest.mark.parametrize("part", list(_IDENTITY))

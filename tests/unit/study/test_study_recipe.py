@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import pytest
+import tiny
 from pydantic import ValidationError
 from tiny import study_recipe
 
+from mixopt.study.recipe import StudyRecipe
+
 
 def test_measures_of_known_stages_and_families_are_taken() -> None:
-    keys = ("late/bits_per_byte/prose", "sft/bits_per_byte/mean", "sft/accuracy/addition")
+    keys = ("early/bits_per_byte/prose", "late/long_bits_per_byte/mean", "sft/accuracy/addition")
     assert study_recipe(objective="sft/margin/mean", also=keys).study.also == keys
 
 
@@ -15,7 +18,9 @@ def test_measures_of_known_stages_and_families_are_taken() -> None:
     [
         ("sfft/margin/mean", "after one of the stages sft, found 'sfft/margin/mean'"),
         ("late/margin/mean", "after one of the stages sft,"),
-        ("early/bits_per_byte/mean", "after one of the stages late, sft,"),
+        ("begin/bits_per_byte/mean", "after one of the stages early, late, sft,"),
+        ("sft/margin/addition@4", "a family of"),
+        ("sft/pass_at_4/mean", "as many .* samples as 'sft/pass_at_4/mean' needs, got 0"),
         ("sft/margin/sorting", "a family of"),
         ("sft/margins/mean", "stage/measure/subject"),
     ],
@@ -31,6 +36,34 @@ def test_task_measures_need_problems() -> None:
     with pytest.raises(ValueError, match="examination"):
         study_recipe(examination={})
     assert study_recipe(objective="late/bits_per_byte/mean", examination={}).study.trials == 8
+
+
+def test_levels_around_and_passes_are_measured_where_they_are_asked_for() -> None:
+    levels = {"addition": 8}
+    wanted = {"levels": levels, "more_levels": True, "samples": 4}
+    keys = ("sft/margin/addition@7", "sft/pass_at_4/addition", "sft/preference_accuracy/mean")
+    assert study_recipe(examination=wanted, also=keys).study.examination.samples == 4
+    with pytest.raises(ValueError, match="a family of"):
+        study_recipe(examination=wanted, also=["sft/margin/addition@9"])
+    with pytest.raises(ValueError, match="samples"):
+        study_recipe(examination=wanted, also=["sft/pass_at_8/mean"])
+
+
+def test_tasks_are_measured_from_the_first_fine_tuning_on() -> None:
+    practice = {"method": "judged", "levels": {"addition": 3}}
+    later = [
+        {"name": "dpo", "kind": "dpo", "tokens": 500, "practice": practice},
+        {"name": "after", "kind": "sft", "tokens": 500, "mixture": {"chat": 1.0}},
+    ]
+    data = study_recipe().model_dump(include={"name", "target", "study"})
+    stages = [stage | {"name": f"x{n}"} for n, stage in enumerate(tiny._STAGES)] + later
+    for key in ("x2/margin/mean", "dpo/margin/mean", "after/margin/mean"):
+        study = data["study"] | {"objective": key}
+        found = StudyRecipe.model_validate(data | {"stage": stages, "study": study})
+        assert found.study.objective == key
+    study = data["study"] | {"objective": "x1/margin/mean"}
+    with pytest.raises(ValidationError, match="after one of the stages x2, dpo, after, found"):
+        StudyRecipe.model_validate(data | {"stage": stages, "study": study})
 
 
 def test_levels_are_those_of_the_family() -> None:

@@ -64,7 +64,12 @@ def train(
     reports = Reports(progress=done.append, results=found.extend, stop=stop)
     train_lane(job(store, members, **changes), reports)
     assert len(found) == len(members)
-    return {(each.trial, each.seed): replace(each, cpu_seconds=0.0) for each in found}
+    return {(each.trial, each.seed): _timeless(each) for each in found}
+
+
+def _timeless(result: MemberResult) -> MemberResult:
+    path = tuple(replace(node, cpu_seconds=0.0) for node in result.path)
+    return replace(result, cpu_seconds=0.0, path=path)
 
 
 def measures(results: Results) -> dict[tuple[str, int], tuple[Measure, ...]]:

@@ -19,7 +19,7 @@ def _plan(store: TokenStore, *, seed: int = 0, share: float = 0.5, **training: i
 
 
 def _feed(store: TokenStore, plan: Plan, stage: int) -> Feed:
-    return Feed(plan, stage, store, CONTEXT)
+    return Feed(plan, stage, store)
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
@@ -30,9 +30,9 @@ def test_rows_are_those_of_the_plan(tiny_store: TokenStore, stage: int) -> None:
         tokens = feed.rows(step).tokens
         draw = plan.draw(stage, np.array([step]))
         for row, (domain, sequence) in enumerate(
-            zip(draw.domains[0], draw.sequences[0], strict=True)
+            zip(draw.sources[0], draw.sequences[0], strict=True)
         ):
-            source = tiny_store.domain(plan.domains[domain], "train")
+            source = tiny_store.domain(plan.sources[domain].domain, "train")
             expected = source.gather(np.array([sequence]), CONTEXT).tokens[0]
             np.testing.assert_array_equal(tokens[row], expected)
 

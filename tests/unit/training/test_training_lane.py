@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mixopt.corpus.store import TokenStore
 from mixopt.errors import DeviceError, SupplyError
+from mixopt.evaluation.measure import Measure
 from mixopt.proxy.backends.backend import Batch
 from mixopt.proxy.backends.reference import ReferenceBackend
 from mixopt.proxy.config import ProxyRecipe
@@ -54,7 +55,7 @@ def test_members_of_unequal_lives_share_a_lane(tiny_store: TokenStore) -> None:
     both = [member(tiny_store, 1), short, *family(tiny_store, 4)]
     found = train(tiny_store, both, width=2)
     assert found == alone(tiny_store, both)
-    assert {each.stage for each in found["short", 1].measures} == {"late"}
+    assert {each.stage for each in found["short", 1].measures} == {"early", "late"}
 
 
 def test_measures_of_a_shared_stage_are_those_of_all_below_it(tiny_store: TokenStore) -> None:
@@ -122,16 +123,17 @@ def test_a_stopped_member_keeps_its_measures_and_ends(tiny_store: TokenStore) ->
     members = family(tiny_store)
     asked: list[tuple[str, int]] = []
 
-    def stop(trial: str, _seed: int, taken: object) -> bool:
-        asked.append((trial, len(list(taken))))  # type: ignore[call-overload]
-        return trial == members[1].trial and bool(taken)
+    def stop(trial: str, _seed: int, taken: Sequence[Measure]) -> bool:
+        stages = {measure.stage for measure in taken}
+        asked.append((trial, len(stages)))
+        return trial == members[1].trial and "late" in stages
 
     found = train(tiny_store, members, stop=stop)
     ended = found.pop((members[1].trial, 1))
     assert ended.stopped_after == "late"
-    assert {measure.stage for measure in ended.measures} == {"late"}
+    assert {measure.stage for measure in ended.measures} == {"early", "late"}
     assert found == alone(tiny_store, [members[0], members[2]])
-    assert (members[0].trial, 0) in asked
+    assert {count for trial, count in asked if trial == members[0].trial} == {1, 2}
 
 
 def test_same_lane_twice_gives_the_same_numbers(tiny_store: TokenStore) -> None:
@@ -139,12 +141,13 @@ def test_same_lane_twice_gives_the_same_numbers(tiny_store: TokenStore) -> None:
     assert train(tiny_store, members) == train(tiny_store, members)
 
 
-def test_text_is_measured_after_every_leg_and_tasks_after_tuning(tiny_store: TokenStore) -> None:
+def test_text_is_measured_after_every_stage_and_tasks_after_tuning(tiny_store: TokenStore) -> None:
     (result,) = train(tiny_store, [member(tiny_store, 1)]).values()
     keys = {(measure.stage, measure.name) for measure in result.measures}
     tasks = {"margin", "answer_bits_per_byte", "answer_probability", "accuracy"}
-    texts = {("late", "bits_per_byte"), ("sft", "bits_per_byte")}
-    assert keys == texts | {("sft", name) for name in tasks}
+    texts = {"bits_per_byte", "long_bits_per_byte"}
+    expected = {(stage, name) for stage in ("early", "late", "sft") for name in texts}
+    assert keys == expected | {("sft", name) for name in {*tasks, "preference_accuracy"}}
     subjects = {m.subject for m in result.measures if m.name == "bits_per_byte"}
     assert subjects == {*TEXT_DOMAINS, "mean"}
     assert result.tokens == PROXY.training.lm_tokens + PROXY.training.sft_tokens

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lanes import LATES, family, member, tree_of
-from tiny import CONTEXT, PROXY, schedule_at
+from tiny import PROXY, schedule_at
 
 from mixopt.corpus.store import TokenStore
 from mixopt.schedule.curve import constant
@@ -72,7 +72,8 @@ def test_steps_are_counted_as_by_hand(tiny_store: TokenStore) -> None:
     [
         (0, {"learning_rate": RateShape(peak=0.5)}, 0),
         (0, {"name": "first"}, 0),
-        (0, {"context_tokens": 64}, 3),
+        (0, {"context_tokens": 64}, 0),
+        (2, {"context_tokens": 64}, 3),
         (1, {"learning_rate": RateShape(decay=0.5)}, 1),
         (1, {"curve": constant(mixture_of({"prose": 1.0}))}, 1),
         (2, {"learning_rate": RateShape(peak=0.5)}, 2),
@@ -120,7 +121,7 @@ def test_plans_with_equal_keys_draw_equal_rows(
     keys = [stage_keys(plan, "") for plan in plans]
     assert keys[0][0] == keys[1][0]
     for stage in range(_common(list(keys[0]), list(keys[1]))):
-        feeds = [Feed(plan, stage, tiny_store, CONTEXT) for plan in plans]
+        feeds = [Feed(plan, stage, tiny_store) for plan in plans]
         for step in range(feeds[0].steps):
             rows = [feed.rows(step).tokens for feed in feeds]
             np.testing.assert_array_equal(rows[0], rows[1])
@@ -141,7 +142,7 @@ def _same_rows(store: TokenStore, schedule: Schedule, *mixtures: object) -> bool
     drawn = []
     for mixture in mixtures:
         plan = _plan(store, _changed(schedule, 1, curve=constant(mixture)))  # type: ignore[arg-type]
-        feed = Feed(plan, 1, store, CONTEXT)
+        feed = Feed(plan, 1, store)
         drawn.append(np.stack([feed.rows(step).tokens for step in range(feed.steps)]))
     return np.array_equal(drawn[0], drawn[1])
 

@@ -1,27 +1,10 @@
 import numpy as np
-import pytest
 
-from mixopt.training.online.aioli import Aioli, probes, transfers
+from mixopt.training.online.aioli import Aioli
 from mixopt.training.online.policy import Observation
 
 TRUE = np.array([[0.3, 0.1, 0.0], [0.0, 0.2, 0.0], [-0.1, 0.0, 0.4]])
 PRIOR = np.array([0.5, 0.3, 0.2])
-
-
-def test_probes_are_mixtures_with_one_domain_ahead() -> None:
-    table = probes(4)
-    np.testing.assert_allclose(table.sum(axis=1), 1)
-    np.testing.assert_allclose(np.diag(table), 0.625)
-    np.testing.assert_allclose(table[0, 1:], 0.125)
-    np.testing.assert_array_equal(probes(1), [[1.0]])
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_transfers_are_found_from_sweeps_in_any_order(noise: float) -> None:
-    generator = np.random.default_rng(0)
-    mixtures = np.concatenate([probes(3)[generator.permutation(3)] for _ in range(60)])
-    drops = mixtures @ TRUE + noise * generator.normal(size=mixtures.shape)
-    np.testing.assert_allclose(transfers(mixtures, drops), TRUE, atol=max(1e-12, noise))
 
 
 def test_the_update_is_the_formula() -> None:

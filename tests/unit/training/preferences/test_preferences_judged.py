@@ -57,6 +57,14 @@ def test_scores_must_differ_by_more_than_the_least_difference() -> None:
     assert (nothing.pairs, nothing.degenerate_share) == ((), 0)
 
 
+def test_an_answer_that_was_cut_off_is_never_chosen() -> None:
+    answers = [["bb", "cccc", "a"], ["a", "bb"], ["a", "bb"]]
+    ended = [[True, False, True], [False, True], [False, False]]
+    found = judge_pairs(_problems(3), answers, _ByLength(), ended=ended)
+    assert [(pair.chosen, pair.rejected) for pair in found.pairs] == [(0, 1), (1, 0)]
+    assert found.equal_scores == 1
+
+
 def test_length_bias_is_the_mean_sign_with_its_error() -> None:
     bias = length_bias([3, 3, 1, 2], [1, 2, 2, 2])
     assert bias.value == pytest.approx(1 / 4)

@@ -18,7 +18,7 @@ from mixopt.training.preferences.pivotal import (
     token_advantages,
 )
 
-SETTINGS = PivotalSettings(gap=0.2)
+SETTINGS = dict.fromkeys(range(3), PivotalSettings(gap=0.2))
 GOOD, BAD, OTHER = 1, 2, 0
 CHANGES = {GOOD: 0.3, BAD: -0.3, OTHER: 0.001}
 
@@ -63,7 +63,7 @@ def test_answers_of_all_members_are_searched_in_calls_of_their_depth() -> None:
     places = stream.permuted(np.tile(np.arange(64), (12, 1)), axis=1)[:, :2].tolist()
     answers = [_answer([a], [b], member=m % 3) for m, (a, b) in enumerate(places)]
     success = Planted()
-    search = find_pivots(answers, success, PivotalSettings(gap=0.2))
+    search = find_pivots(answers, success, SETTINGS)
     assert len(success.calls) <= 2 + 6
     alone = [find_pivots([answer], Planted(), SETTINGS) for answer in answers]
     assert _found(search) == set().union(*map(_found, alone))
@@ -107,14 +107,14 @@ def test_empty_and_no_answers_are_no_error() -> None:
     empty = Prefix(member=0, problem=0, tokens=())
     assert find_pivots([empty], Planted(), SETTINGS).num_estimates == 0
     assert find_pivots([], Planted(), SETTINGS).pivots == ()
-    assert pair_tokens([], lambda _: [], Planted(), gap=0.2) == []
+    assert pair_tokens([], lambda _: [], Planted(), SETTINGS) == []
 
 
 def test_pairs_are_of_the_best_and_the_worst_token_by_fresh_estimates() -> None:
     pivots = find_pivots([_answer([3]), _answer((), [3])], Planted(), SETTINGS).pivots
     success = Planted(0.4)
     (pair,) = pair_tokens(
-        pivots, lambda prefixes: [[OTHER, OTHER]] * len(prefixes), success, gap=0.2
+        pivots, lambda prefixes: [[OTHER, OTHER]] * len(prefixes), success, SETTINGS
     )
     assert (pair.accepted, pair.rejected) == (GOOD, BAD)
     assert pair.accepted_success - pair.rejected_success == pytest.approx(0.6)
@@ -125,8 +125,22 @@ def test_pairs_are_of_the_best_and_the_worst_token_by_fresh_estimates() -> None:
 def test_a_pivot_that_does_not_hold_up_gives_no_pair() -> None:
     pivots = find_pivots([_answer([3])], Planted(), SETTINGS).pivots
     levels = [0.5, 0.4]
-    assert pair_tokens(pivots, lambda _: [[OTHER]], lambda _: levels, gap=0.2) == []
-    assert pair_tokens(pivots, lambda _: [[GOOD]], lambda _: [0.9], gap=0.0) == []
+    assert pair_tokens(pivots, lambda _: [[OTHER]], lambda _: levels, SETTINGS) == []
+    least = {0: PivotalSettings(gap=0.0)}
+    assert pair_tokens(pivots, lambda _: [[GOOD]], lambda _: [0.9], least) == []
+
+
+def test_every_member_is_searched_by_its_own_settings() -> None:
+    answers = [_answer([3], member=0), _answer([3], member=1), _answer([3], member=2)]
+    strict = PivotalSettings(gap=0.5), PivotalSettings(gap=0.2, low=0.6)
+    settings = {0: SETTINGS[0], 1: strict[0], 2: strict[1]}
+    search = find_pivots(answers, Planted(), settings)
+    assert _found(search) == {(0, 3, GOOD)}
+    assert list(search.paths) == answers[:2]
+    drawn = [[BAD]]
+    assert len(pair_tokens(search.pivots, lambda _: drawn, Planted(), settings)) == 1
+    wide = {0: PivotalSettings(gap=0.7)}
+    assert pair_tokens(search.pivots, lambda _: drawn, Planted(), wide) == []
 
 
 def test_token_advantages_stand_at_pivots_and_add_up() -> None:

@@ -81,7 +81,7 @@ def test_a_members_estimates_depend_on_its_own_calls_only(stack: Stack) -> None:
 
 def test_search_and_continuations_fit_together(stack: Stack) -> None:
     estimator = _continuations(stack, [5, 6])
-    settings = PivotalSettings(gap=0.2, low=0.0, high=1.0)
+    settings = {1: PivotalSettings(gap=0.2, low=0.0, high=1.0)}
     search = find_pivots([_prefix(1, len(ANSWER))], estimator.success, settings)
     assert search.pivots
     assert all(each.after > each.before for each in search.pivots)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pupils import attend, is_same, plan_with
+from tiny import TEXT_DOMAINS
+
+from mixopt.corpus.store import TokenStore
+from mixopt.schedule.layout import StageOutcome
+from mixopt.schedule.plan import Plan
+from mixopt.schedule.schedule import Online
+from mixopt.training.sessions.online import OnlineSession
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def _plan(store: TokenStore, seed: int = 0, policy: str = "skill_it", share: float = 0.5) -> Plan:
+    return plan_with(store, seed, share=share, online=Online(policy=policy, updates=4))
+
+
+def test_every_block_has_a_mixture_and_the_first_is_the_prior(tiny_store: TokenStore) -> None:
+    ((ending, _),) = attend(OnlineSession(), tiny_store, [_plan(tiny_store)])
+    assert ending.outcome is not None
+    table = np.array(ending.outcome.mixtures)
+    assert table.shape == (4, 3)
+    np.testing.assert_allclose(table[0], 1 / 3)
+    np.testing.assert_allclose(table.sum(axis=1), 1)
+    assert (ending.steps, ending.diverged, ending.figures["updates"]) == (12, False, 3)
+    assert ending.figures["largest_change"] == pytest.approx(np.abs(np.diff(table, axis=0)).max())
+    assert ending.figures["largest_change"] > 0.01
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_the_resolved_plan_draws_what_was_trained_on(
+    tiny_store: TokenStore, monkeypatch: pytest.MonkeyPatch, stage: int
+) -> None:
+    seen: list[np.ndarray] = []
+    draw = Plan.draw
+
+    def noted(self: Plan, stage: int, steps: np.ndarray) -> object:
+        found = draw(self, stage, steps)
+        seen.append(np.concatenate([steps[:, None], found.sequences, found.sources], axis=1))
+        return found
+
+    monkeypatch.setattr(Plan, "draw", noted)
+    plan = _plan(tiny_store)
+    ((ending, _),) = attend(OnlineSession(), tiny_store, [plan], stage=stage)
+    assert ending.outcome is not None
+    last = {int(row[0]): row for block in seen for row in block}  # a step is trained with its last
+    expected = draw(plan.resolve({stage: ending.outcome}), stage, np.arange(12))
+    found = np.stack([last[step][1:3] for step in range(12)])
+    np.testing.assert_array_equal(found, expected.sequences)
+    assert not np.array_equal(found, draw(plan, stage, np.arange(12)).sequences)
+
+
+@pytest.mark.parametrize("policy", ["learning_progress", "doremi", "skill_it"])
+def test_a_pupil_ends_in_company_as_alone(tiny_store: TokenStore, policy: str) -> None:
+    others = [("doge", 0.7), ("doremi", 0.3)]
+    plans = [_plan(tiny_store, 1, policy)]
+    plans += [_plan(tiny_store, 2 + n, name, share) for n, (name, share) in enumerate(others)]
+    together = attend(OnlineSession(), tiny_store, plans)
+    assert len({ending.steps for ending, _ in together}) == 3
+    for plan, (ending, state) in zip(plans, together, strict=True):
+        ((alone, expected),) = attend(OnlineSession(), tiny_store, [plan])
+        assert ending == alone
+        assert is_same(state, expected)
+
+
+def test_a_policy_that_asks_for_the_prior_trains_as_without_one(tiny_store: TokenStore) -> None:
+    online = Online(policy="ado", updates=1)
+    ((ending, state),) = attend(OnlineSession(), tiny_store, [plan_with(tiny_store, online=online)])
+    ((_, twice),) = attend(
+        OnlineSession(),
+        tiny_store,
+        [plan_with(tiny_store, online=replace(online, policy="doremi"))],
+    )
+    assert ending.outcome == StageOutcome(mixtures=((1 / 3, 1 / 3, 1 / 3),))
+    assert is_same(state, twice)
+
+
+def test_steps_count_once_even_where_a_reference_comes_first(tiny_store: TokenStore) -> None:
+    steps: Counter[int] = Counter()
+    plans = [_plan(tiny_store, 0, "doremi"), _plan(tiny_store, 1, "odm")]
+    attend(OnlineSession(), tiny_store, plans, progress=lambda slot: steps.update([slot]))
+    assert steps == {0: 12, 1: 12}
+
+
+@pytest.mark.parametrize("extra", [0.0, 0.1, 0.4])
+def test_no_domain_is_drawn_beyond_its_limit(tiny_store: TokenStore, extra: float) -> None:
+    plan = _plan(tiny_store)
+    limits = {name: epochs + extra for name, epochs in plan.epochs().items()}
+    free, held = (
+        attend(OnlineSession(given), tiny_store, [plan])[0][0].outcome
+        for given in (lambda _: {}, lambda _: limits)
+    )
+    assert free is not None
+    assert held is not None
+    sizes = {pool.domain: pool.num_sequences for pool in plan.pools}
+    for name, epochs in plan.resolve({0: held}).epochs().items():
+        assert epochs <= limits[name] + 1.01 / sizes[name]
+    assert extra or free != held
+
+
+def test_a_domain_without_a_share_stays_without(tiny_store: TokenStore) -> None:
+    weights = {"prose": 0.5, "notes": 0.0, "drills": 0.5}
+    plan = plan_with(tiny_store, weights=weights, online=Online(policy="doge", updates=4))
+    ((ending, _),) = attend(OnlineSession(), tiny_store, [plan])
+    assert ending.outcome is not None
+    assert [row[TEXT_DOMAINS.index("notes")] for row in ending.outcome.mixtures] == [0.0] * 4
