@@ -78,7 +78,7 @@ class Training(Recipe):
     """Steps of all reinforcement stages together."""
     dpo_learning_rate: _Positive = 1e-4
     """Peak learning rate of preference stages, at the base width."""
-    rl_learning_rate: _Positive = 3e-4
+    rl_learning_rate: _Positive = 1e-4
     """Peak learning rate of reinforcement stages, at the base width."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """Of hidden matrices; tables and norms always have AdamW."""

@@ -36,7 +36,7 @@ class Asking(Recipe):
     """Which training problems a member is asked, and how it answers."""
 
     levels: Annotated[Levels, Field(min_length=1)]
-    problems: PositiveInt = 64  # of all families together; for `grpo` per step
+    problems: PositiveInt = 64  # of all families together; of `grpo` per step
     samples: Annotated[int, Field(ge=2)] = 8  # answers to each
     temperature: _Positive = 1.0
 
@@ -49,7 +49,8 @@ class Rejection(Asking):
     """Fine-tune on those of a member's answers that the verifier accepts (`sft`)."""
 
     method: Literal["rejection"]
-    problems: PositiveInt = 256
+    problems: PositiveInt = 1024
+    samples: Annotated[int, Field(ge=2)] = 4
     keep: PositiveInt = 2  # most answers to one problem, no two of them the same text
 
 
@@ -57,6 +58,8 @@ class Pivotal(Asking):
     """Prefer the single tokens that decide between right and wrong (`dpo`; Phi-4, section 4.3)."""
 
     method: Literal["pivotal"]
+    problems: PositiveInt = 256
+    samples: Annotated[int, Field(ge=2)] = 4
     beta: _Positive = 0.3
     anchor: _NotNegative = 0.0  # weight of the loss of the accepted token itself
     pairs: PositiveInt = 16  # per step
@@ -70,6 +73,7 @@ class Judged(Asking):
     """Prefer the best of a member's answers to the worst (`dpo`; Phi-4, section 4.2)."""
 
     method: Literal["judged"]
+    problems: PositiveInt = 1024
     beta: _Positive = 0.3
     anchor: _NotNegative = 0.0  # weight of the loss of the chosen answer itself
     normalized: bool = False  # mean log-probability per token in place of the sum

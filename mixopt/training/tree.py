@@ -173,8 +173,13 @@ def _content(plan: Plan, position: int) -> list[object]:
         for index in np.flatnonzero(quotas.any(axis=0)).tolist()
     ]
     stage = part.stage
-    following = plan.stages[position + 1].stage.gate if part.checks else None
-    steered = [stage.online, stage.curve, plan.limits] if stage.online else None
+    following, steered = None, None
+    if part.checks:
+        gated = plan.stages[position + 1]
+        following = [gated.stage.gate, gated.planned]
+    if stage.online:
+        later = plan.stages[-1].drawn[-1] - part.drawn[-1]  # is reserved under the caps
+        steered = [stage.online, stage.curve, plan.limits, plan.pools, later.tolist()]
     return [
         [stage.name, stage.kind, stage.learning_rate, stage.ordering],
         [part.steps, part.span, part.context, part.sequences, part.rope_scale, part.checks],

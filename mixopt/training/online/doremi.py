@@ -20,7 +20,7 @@ class DoReMi:
 
     Rate 1 and floor 1e-3 are the paper's. It clips the excess of every token before the mean over a
     domain; here only the means are known. Its prior is uniform; any other takes that one's place.
-    The mixture to keep is the mean over the run: `freeze(...).mean()`. A poor reference or small
+    The mixture to keep is the mean over the run: that of the frozen curve. A poor reference or small
     batches end near one domain; the authors then advise a rate of 0.1.
     """
 

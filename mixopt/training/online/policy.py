@@ -6,7 +6,6 @@ the prior, the floor, stays in every mixture, and a domain of weight zero in the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -157,38 +156,3 @@ def tilt(weights: Vector, scores: Vector) -> Vector:
     tilted = np.zeros_like(weights)
     tilted[some] = weights[some] * np.exp(scores[some] - scores[some].max())
     return np.asarray(tilted / tilted.sum())
-
-
-def to_json(state: PolicyState) -> str:
-    """Return a state as text that `from_json` reads back to the bit."""
-    memory = {name: _packed(values) for name, values in state.memory.items()}
-    content = {
-        "domains": state.domains,
-        "prior": state.prior.tolist(),
-        "mixture": state.mixture.tolist(),
-        "step": state.step,
-        "updates": state.updates,
-        "memory": memory,
-    }
-    return json.dumps(content, allow_nan=False)
-
-
-def from_json(text: str) -> PolicyState:
-    """Return the state that `to_json` wrote."""
-    content = json.loads(text)
-    memory = {
-        name: np.array(part["values"], float).reshape(part["shape"])
-        for name, part in content["memory"].items()
-    }
-    return PolicyState(
-        domains=tuple(content["domains"]),
-        prior=np.array(content["prior"], float),
-        mixture=np.array(content["mixture"], float),
-        step=content["step"],
-        updates=content["updates"],
-        memory=MappingProxyType(memory),
-    )
-
-
-def _packed(values: Vector) -> dict[str, list[float] | list[int]]:
-    return {"shape": list(values.shape), "values": values.ravel().tolist()}

@@ -86,9 +86,7 @@ class Course:
         """Fix the mixture of the next block, and return the way through it."""
         self._mixtures.append(self._capped())
         self._plan = _laid(self.pupil, self.outcome)
-        known = replace(
-            self._part, steps=self._end
-        )  # rows beyond may be others once they are known
+        known = replace(self._part, steps=self._end)  # so that nothing beyond is read
         plan = _replaced(self._plan, self.pupil.stage, known)
         feed = Feed(plan, self.pupil.stage, self.probe.store)
         return Lap(pupil=self.pupil, feed=feed, end=self._end)
@@ -170,8 +168,9 @@ def _rooms(pupil: Pupil, columns: Sequence[int], limits: Mapping[str, float]) ->
 
 def _laid(pupil: Pupil, outcome: StageOutcome) -> Plan:
     """Return the plan with the pupil's stage laid by its mixtures, and all else as it is."""
-    (laid,) = lay_out([pupil.part], pupil.plan.sources, {0: outcome})
-    laid = replace(laid, drawn=laid.drawn + pupil.part.drawn[0])
+    part = replace(pupil.part, planned=pupil.part.steps)  # a gate before it has opened already
+    (laid,) = lay_out([part], pupil.plan.sources, {0: outcome})
+    laid = replace(laid, planned=pupil.part.planned, drawn=laid.drawn + part.drawn[0])
     return _replaced(pupil.plan, pupil.stage, laid)
 
 

@@ -132,8 +132,9 @@ class _Watch:
 
     @property
     def _total(self) -> int:
-        following = self.pupil.plan.stages[self.pupil.stage + 1]
-        return self.pupil.part.steps + following.steps
+        """Steps of the stage and the next one by their tokens, wherever gates after them open."""
+        parts = self.pupil.plan.stages[self.pupil.stage :]
+        return sum(part.steps for part in parts) - sum(part.planned for part in parts[2:])
 
 
 def find_reader(measure: str, context: int, levels: Mapping[str, int], store: TokenStore) -> Reader:

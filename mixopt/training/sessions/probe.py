@@ -24,7 +24,7 @@ Vector = NDArray[np.float64]
 
 _SHARE = 0.04
 """Of the training between two updates, for losses and for gradients each."""
-_ALONE = 2.0
+_ALONE = 2.5
 """Cost of a sequence that is trained on alone, of that of one among others."""
 _MOST_SEQUENCES = 8
 _FORWARD = 1 / 3

@@ -30,13 +30,15 @@ def _uncached(
     shape = (len(prompts), sampling.samples, sampling.max_new_tokens)
     uniform = generator(key, "sample").random(shape)
     found: list[list[list[int]]] = []
+    temperature = sampling.temperature
+    assert isinstance(temperature, float)
     for number, prompt in enumerate(prompts):
         found.append([])
         for draws in uniform[number]:
             answer: list[int] = []
             for draw in draws:
                 logits = stack.forward(torch.tensor([[[*prompt, *answer]]]))[0, 0, -1]
-                chances = (logits[: sampling.vocabulary] / sampling.temperature).softmax(-1)
+                chances = (logits[: sampling.vocabulary] / temperature).softmax(-1)
                 below = chances.detach().cumsum(-1) <= draw
                 answer.append(int(below.sum()))
                 if answer[-1] == sampling.stop:

@@ -14,7 +14,7 @@ from mixopt.corpus.store import TokenStore
 from mixopt.errors import NotFoundError
 from mixopt.proxy.backends.backend import Backend
 from mixopt.schedule.gate import Gate
-from mixopt.schedule.layout import StageOutcome
+from mixopt.schedule.layout import StageOutcome, lay_out
 from mixopt.schedule.plan import Plan
 from mixopt.training.sessions import gated
 from mixopt.training.sessions.gated import GatedSession, find_reader
@@ -90,6 +90,16 @@ def test_opens_where_it_should(
     gate = replace(GATE, **settings)
     ((ending, _),) = attend(_session(tiny_store), tiny_store, [_plan(tiny_store, PROSE, gate=gate)])
     assert (ending.steps, ending.figures["opened_by"]) == (fired, passed)
+
+
+def test_a_gate_further_on_moves_none_of_the_shares(tiny_store: TokenStore) -> None:
+    plan = _plan(tiny_store, PROSE)
+    first, second, *_ = plan.stages
+    third = replace(second, stage=replace(second.stage, name="third"))
+    chain = replace(plan, stages=lay_out([first, second, third], plan.sources, {}))
+    ((ending, _),) = attend(_session(tiny_store), tiny_store, [chain])
+    ((expected, _),) = attend(_session(tiny_store), tiny_store, [plan])
+    assert ending == expected
 
 
 def test_rows_before_the_point_stay_those_that_were_trained_on(tiny_store: TokenStore) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +10,19 @@ from pupils import attend, is_same, plan_with
 from tiny import TEXT_DOMAINS
 
 from mixopt.corpus.store import TokenStore
+from mixopt.schedule.gate import Gate
 from mixopt.schedule.layout import StageOutcome
 from mixopt.schedule.plan import Plan
 from mixopt.schedule.schedule import Online
 from mixopt.training.sessions.online import OnlineSession
+from mixopt.training.sessions.session import Bench, Ending, Pupil
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def _plan(store: TokenStore, seed: int = 0, policy: str = "skill_it", share: float = 0.5) -> Plan:
+def _plan(
+    store: TokenStore, seed: int = 0, policy: str = "learning_progress", share: float = 0.5
+) -> Plan:
     return plan_with(store, seed, share=share, online=Online(policy=policy, updates=4))
 
 
@@ -33,9 +38,9 @@ def test_every_block_has_a_mixture_and_the_first_is_the_prior(tiny_store: TokenS
     assert ending.figures["largest_change"] > 0.01
 
 
-@pytest.mark.parametrize("stage", [0, 1])
+@pytest.mark.parametrize(("stage", "opened"), [(0, None), (1, None), (1, 7)])
 def test_the_resolved_plan_draws_what_was_trained_on(
-    tiny_store: TokenStore, monkeypatch: pytest.MonkeyPatch, stage: int
+    tiny_store: TokenStore, monkeypatch: pytest.MonkeyPatch, stage: int, opened: int | None
 ) -> None:
     seen: list[np.ndarray] = []
     draw = Plan.draw
@@ -46,17 +51,22 @@ def test_the_resolved_plan_draws_what_was_trained_on(
         return found
 
     monkeypatch.setattr(Plan, "draw", noted)
-    plan = _plan(tiny_store)
+    online = Online(policy="learning_progress", updates=6)
+    gate = None if opened is None else Gate(measure="m", below=0.0, every=0.1)
+    before = {0: StageOutcome(steps=opened)}
+    plan = plan_with(tiny_store, online=online, gate=gate).resolve(before)
+    steps = np.arange(12 if opened is None else 17)
+    assert plan.stages[stage].steps == len(steps)
     ((ending, _),) = attend(OnlineSession(), tiny_store, [plan], stage=stage)
     assert ending.outcome is not None
     last = {int(row[0]): row for block in seen for row in block}  # a step is trained with its last
-    expected = draw(plan.resolve({stage: ending.outcome}), stage, np.arange(12))
-    found = np.stack([last[step][1:3] for step in range(12)])
+    expected = draw(plan.resolve(before | {stage: ending.outcome}), stage, steps)
+    found = np.stack([last[step][1:3] for step in steps.tolist()])
     np.testing.assert_array_equal(found, expected.sequences)
-    assert not np.array_equal(found, draw(plan, stage, np.arange(12)).sequences)
+    assert not np.array_equal(found, draw(plan, stage, steps).sequences)
 
 
-@pytest.mark.parametrize("policy", ["learning_progress", "doremi", "skill_it"])
+@pytest.mark.parametrize("policy", ["odm", "doremi", "skill_it"])
 def test_a_pupil_ends_in_company_as_alone(tiny_store: TokenStore, policy: str) -> None:
     others = [("doge", 0.7), ("doremi", 0.3)]
     plans = [_plan(tiny_store, 1, policy)]
@@ -110,3 +120,17 @@ def test_a_domain_without_a_share_stays_without(tiny_store: TokenStore) -> None:
     ((ending, _),) = attend(OnlineSession(), tiny_store, [plan])
     assert ending.outcome is not None
     assert [row[TEXT_DOMAINS.index("notes")] for row in ending.outcome.mixtures] == [0.0] * 4
+
+
+@pytest.mark.parametrize("policy", ["odm", "doremi", "doge"])
+def test_a_lost_pupil_ends_and_the_others_never_notice(tiny_store: TokenStore, policy: str) -> None:
+    def spoiled(bench: Bench, pupils: Sequence[Pupil]) -> list[Ending]:
+        bench.slots.stack.parameters[0, 0] = np.nan
+        return OnlineSession()(bench, pupils)
+
+    plans = [_plan(tiny_store, seed, policy) for seed in (0, 1)]
+    (lost, _), (kept, state) = attend(spoiled, tiny_store, plans)
+    ((alone, expected),) = attend(OnlineSession(), tiny_store, plans[1:])
+    assert (lost.diverged, lost.steps) == (True, 0)
+    assert kept == alone
+    assert is_same(state, expected)

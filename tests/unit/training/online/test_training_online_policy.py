@@ -5,12 +5,9 @@ from numpy.typing import ArrayLike
 from mixopt.training.online.policy import (
     Need,
     Observation,
-    advance,
-    from_json,
     start,
     take,
     tilt,
-    to_json,
 )
 
 AB = ("a", "b")
@@ -55,14 +52,3 @@ def test_tokens_are_not_clipped_and_losses_are() -> None:
     state = start(AB, [0.5, 0.5])
     np.testing.assert_array_equal(take(state, seen, "tokens"), [1e12, 1])
     np.testing.assert_array_equal(take(state, seen, "losses"), [1e6, 1])
-
-
-def test_a_state_comes_back_from_text_to_the_bit() -> None:
-    memory = {"empty": np.empty((0, 2)), "table": np.array([[1 / 3, 1e-300], [-0.0, 1e6]])}
-    state = start(AB, [1 / 3, 2 / 3], memory)
-    state = advance(state, Observation(step=7, tokens=[1, 1]), np.array([0.1, 0.9]), 0.01)
-    back = from_json(to_json(state))
-    assert (back.domains, back.step, back.updates) == (AB, 7, 1)
-    assert back.memory["empty"].shape == (0, 2)
-    np.testing.assert_array_equal(back.memory["table"], memory["table"])
-    np.testing.assert_array_equal(back.mixture, state.mixture)
