@@ -65,6 +65,7 @@ def demo(
         folder / f"export-{name}",
         list(TARGETS),
         with_documents=False,
+        study=study_folder,
     )
     console.headline("5 of 5  report")
     page = write_page(study_folder, folder / f"report-{name}.html", (exported.folder,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,10 @@ from mixopt.export.plan import make_export_plan
 from mixopt.export.target import TARGETS, ExportOptions, ExportSummary, export_schedule
 from mixopt.recipes.locate import locate
 from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
+from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
+from mixopt.study.decisions import gates_opened
+from mixopt.study.ledger import Ledger
 from mixopt.study.recommendation import SCHEDULE_FILE
 
 
@@ -40,7 +42,14 @@ def export(
 ) -> None:
     """Write a schedule as configs of real trainers, and verify the mixture that comes out."""
     schedule, path = _find(source, catalog)
-    summary = export_file(schedule, path, out, target.split(","), with_documents=with_documents)
+    summary = export_file(
+        schedule,
+        path,
+        out,
+        target.split(","),
+        with_documents=with_documents,
+        study=Path(source) if Path(source).is_dir() else None,
+    )
     if as_json:
         console.show_json(summary)
         return
@@ -57,7 +66,7 @@ def export_file(
     targets: list[str],
     *,
     with_documents: bool,
-    fired: Mapping[str, float] | None = None,
+    study: Path | None = None,
 ) -> ExportSummary:
     """Export a schedule without open numbers.
 
@@ -67,11 +76,11 @@ def export_file(
         out: folder to write.
         targets: names of targets.
         with_documents: write the documents as JSONL as well.
-        fired: stage -> share of the tokens of the stage and the one before after which its gate opened;
-            a gated stage that is missing starts where the schedule's tokens put it.
+        study: folder of the study that confirmed the schedule: gates are put where they opened in it;
+            without it, where the schedule's tokens put them.
 
     Raises:
-        ExportError: the schedule is a space, or `fired` names a stage without a gate.
+        ExportError: the schedule is a space.
     """
     inventory = read_inventory(catalog)
     recipe = read_schedule(schedule_file, inventory, ScheduleRecipe)
@@ -85,6 +94,7 @@ def export_file(
         )
     schedule = space.resolve({})
     shards = {domain: read_shards(catalog, domain) for domain in schedule.dose()}
+    fired = None if study is None else _gates_opened(study, schedule)
     plan = make_export_plan(schedule, inventory, shards, fired)
     names = [name.strip() for name in targets]
     return export_schedule(
@@ -108,6 +118,18 @@ def show_checks(summary: ExportSummary) -> None:
     console.show_table(
         ["target", "stage", "distance of realized from planned shares"], rows, as_json=False
     )
+
+
+def _gates_opened(study: Path, schedule: Schedule) -> dict[str, float]:
+    """Return where the gates of a schedule opened when it was confirmed, as shares of both stages."""
+    ledger = Ledger(study)
+    names = {
+        record.trial
+        for record in ledger.records("confirm")
+        if record.schedule_digest == schedule.digest
+    }
+    figures = [figure for figure in ledger.figures("confirm") if figure.trial in names]
+    return gates_opened(figures, schedule)
 
 
 def _find(source: str, catalog: Path | None) -> tuple[Path, Path]:

@@ -68,7 +68,7 @@ def flaws_of_stage(stage: object, info: ValidationInfo) -> Flaws:
     if kind == "lm":
         yield from _flaws_of_online(stage)
     else:
-        for key in (key for key in _LM_KEYS if stage.get(key) is not None):
+        for key in (key for key in _LM_KEYS if stage.get(key) not in (None, "stream")):
             yield flaw((key,), f"no {key} in a stage of kind '{kind}'", stage[key])
     if kind in SCHEMA_OF:
         yield from _flaws_of_schema(stage, kind, info)

@@ -58,8 +58,7 @@ class Pivotal(Asking):
     """Prefer the single tokens that decide between right and wrong (`dpo`; Phi-4, section 4.3)."""
 
     method: Literal["pivotal"]
-    problems: PositiveInt = 256
-    samples: Annotated[int, Field(ge=2)] = 4
+    problems: PositiveInt = 512
     beta: _Positive = 0.3
     anchor: _NotNegative = 0.0  # weight of the loss of the accepted token itself
     pairs: PositiveInt = 16  # per step
