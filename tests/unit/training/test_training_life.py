@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from lanes import Results, alone, train
 from tiny import CONTEXT, LEVELS, PROXY, schedule_at
 
@@ -157,3 +158,17 @@ def _told(result: MemberResult) -> tuple[object, ...]:
 
 def _first(results: Results) -> MemberResult:
     return next(iter(results.values()))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_life_on_a_gpu_runs_whole_and_alike(tiny_store: TokenStore) -> None:
+    both = members(tiny_store)[:2]
+    first, second = (train(tiny_store, both, proxy=LIFE, width=2, device="cuda") for _ in range(2))
+    assert {name: _told(each) for name, each in first.items()} == {
+        name: _told(each) for name, each in second.items()
+    }
+    stages = [stage.name for stage in both[0].schedule.stages]
+    for result in first.values():
+        assert result.diverged_at is None
+        assert list(dict.fromkeys(each.stage for each in result.measures)) == stages
