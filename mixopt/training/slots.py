@@ -104,7 +104,11 @@ class Slots:
     def update(self, rates: Mapping[int, float]) -> list[float]:
         """Take one step in the slots that have a learning rate, and return all gradient norms."""
         each = [rates.get(slot, 0.0) for slot in range(self.width)]
+        resting = [slot for slot in range(self.width) if slot not in rates]
+        steps = self.optimizer.steps[resting]  # a step that is not taken corrects no bias
         norms: list[float] = self.optimizer.step(torch.tensor(each, dtype=torch.float64)).tolist()
+        if resting:
+            self.optimizer.steps[resting] = steps
         return norms
 
     def has_diverged(self, loss: float, norm: float, leg_step: int) -> bool:

@@ -29,7 +29,11 @@ from mixopt.schedule.space import Space
 from mixopt.study.recommendation import SCHEDULE_FILE
 from mixopt.training.online.table import POLICIES
 
-MEASURES: Final = ("pretrain/bits_per_byte/mean", "sft/margin/mean", "sft/accuracy/mean")
+MEASURES: Final = (
+    "pretrain/bits_per_byte/mean",
+    "sft/answer_bits_per_byte/mean",
+    "sft/accuracy/mean",
+)
 _FIRST_SEED: Final = 7_000
 
 

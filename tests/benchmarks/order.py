@@ -39,7 +39,7 @@ from mixopt.schedule.schedule import Ordering, Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.controls import controls_of
 
-KEYS: Final = ("late/bits_per_byte/mean", "sft/answer_probability/mean", "sft/accuracy/mean")
+KEYS: Final = ("late/bits_per_byte/mean", "sft/answer_bits_per_byte/mean", "sft/accuracy/mean")
 GATE: Final = Gate(
     measure="bits_per_byte/code", below=3.3, checks=2, margin=0.05, earliest=0.1, latest=0.9
 )

@@ -22,7 +22,15 @@ from mixopt.evaluation.measure import DIRECTIONS
 from mixopt.evaluation.result import MemberResult
 from mixopt.schedule.schedule import Schedule
 
-_MEASURES = ("bits_per_byte", "margin", "accuracy", "answer_probability", "preference_accuracy")
+_MEASURES = (
+    "bits_per_byte",
+    "long_bits_per_byte",
+    "margin",
+    "answer_bits_per_byte",
+    "answer_probability",
+    "accuracy",
+    "preference_accuracy",
+)
 
 
 def table(results: Sequence[MemberResult], trial: str, stages: Sequence[str]) -> list[str]:
