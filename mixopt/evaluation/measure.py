@@ -24,7 +24,7 @@ DIRECTIONS: Final[dict[str, Direction]] = {
 """Which way each kind of measure is better.
 
 `bits_per_byte` of held-out text, at the context that proxies begin with, and `long_bits_per_byte`
-of the last half of each sequence, at the context of the stage just trained; of task problems:
+of the last half of each sequence, at the longest context of the schedule; of task problems:
 `margin` (nats per byte that the right answer leads a plausible wrong one by),
 `answer_bits_per_byte` and `answer_probability` of the right answer, `preference_accuracy` (share of
 problems whose right answer is likelier than the wrong one), `accuracy` of greedy samples under the

@@ -72,7 +72,7 @@ class Training(Recipe):
     """Peak learning rate of language-model stages, at the base width."""
     sft_learning_rate: _Positive
     """Peak learning rate of fine-tuning stages, at the base width."""
-    dpo_steps: PositiveInt = 40
+    dpo_steps: PositiveInt = 80
     """Steps of all preference stages together."""
     rl_steps: PositiveInt = 40
     """Steps of all reinforcement stages together."""

@@ -119,7 +119,7 @@ def _fault(detail: ErrorDetails, model: type[BaseModel]) -> Fault:
     location = [str(part) for part in detail["loc"] if not str(part).startswith("<")]
     key = ".".join(location) or "(recipe)"
     if detail["type"] == "extra_forbidden":
-        names = _names_at(model, detail["loc"][:-1])
+        names = [n for n in _names_at(model, detail["loc"][:-1]) if n != detail["loc"][-1]]
         near = get_close_matches(str(detail["loc"][-1]), names, n=1)
         expected = f"one of {', '.join(sorted(names))}" if names else "no such key"
         return Fault(
@@ -155,6 +155,10 @@ def _fault_of_tag(key: str, detail: ErrorDetails) -> Fault:
 
 
 def _expectation(detail: ErrorDetails) -> str:
+    if detail["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "a table"
+    if detail["type"] == "too_short":
+        return f"at least {detail['ctx']['min_length']}, not {detail['ctx']['actual_length']}"
     text = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return text[:1].lower() + text[1:]
 

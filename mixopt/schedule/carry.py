@@ -109,16 +109,17 @@ def _loads(
     """Return what is drawn from each stage's own mixture over the whole schedule.
 
     The mean of stage k is the sum over stages i of `body[i]` x the body of i and `last[i]` x the
-    last mixture of i; its end likewise, but for its own part, which is all its last mixture.
+    last mixture of i; its end likewise, but for its own part, which is all its last mixture. What a
+    recall repeats is decided before training, by the tokens of the plan and not those given here.
     """
     count = len(links)
-    text_body, text_last = [0.0] * count, [0.0] * count  # tokens, over the text so far
+    text_body, text_last = [0.0] * count, [0.0] * count  # planned tokens of the text so far
     total_body, total_last = [0.0] * count, [0.0] * count
     end_body, end_last = [0.0] * count, [0.0] * count  # of the stage before
     text = 0
     for k, link in enumerate(links):
         if not link.text:
-            total_body[k] = float(tokens[k])
+            total_body[k] += float(tokens[k])
             continue
         r, half = (recalls[k] if text else 0.0), ramps[k] / 2
         past_body = [r * each / text if text else 0.0 for each in text_body]
@@ -128,11 +129,17 @@ def _loads(
         mean_body[k] += (1 - half) * (1 - r)
         end_body, end_last = past_body, past_last
         end_last[k] += 1 - r
-        text_body = [t + tokens[k] * m for t, m in zip(text_body, mean_body, strict=True)]
-        text_last = [t + tokens[k] * m for t, m in zip(text_last, mean_last, strict=True)]
-        text += tokens[k]
-    pairs = zip(total_body, text_body, total_last, text_last, strict=True)
-    return [Load(body=a + b, last=c + d) for a, b, c, d in pairs]
+        text_body = _added(text_body, mean_body, link.tokens)
+        text_last = _added(text_last, mean_last, link.tokens)
+        total_body = _added(total_body, mean_body, tokens[k])
+        total_last = _added(total_last, mean_last, tokens[k])
+        text += link.tokens
+    pairs = zip(total_body, total_last, strict=True)
+    return [Load(body=body, last=last) for body, last in pairs]
+
+
+def _added(total: Sequence[float], mean: Sequence[float], tokens: int) -> list[float]:
+    return [each + tokens * share for each, share in zip(total, mean, strict=True)]
 
 
 def _mean(stages: Sequence[Stage]) -> Mixture:

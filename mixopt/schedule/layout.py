@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -156,6 +157,36 @@ def lay_out(
         found.append(replace(whole, steps=steps, bounds=bounds[kept], drawn=table[kept]))
         drawn = found[-1].drawn[-1]
     return tuple(found)
+
+
+def most_drawn(stages: Sequence[StagePlan], sources: Sequence[Source]) -> NDArray[np.int64]:
+    """Return the most sequences that stages draw of each source, wherever their gates open; [M].
+
+    A gate opens as early or as late as it may: between these, draws are linear in each point. No
+    gate may stand on the first of the stages.
+
+    Args:
+        stages: as laid out, the last ones of a plan.
+        sources: the M columns.
+    """
+    gated = [position for position, part in enumerate(stages) if part.checks]
+    most = np.zeros(len(sources), np.int64)
+    for ends in itertools.product((False, True), repeat=len(gated)):
+        laid, outcomes = lay_out(stages, sources, {}), {}
+        for position, is_late in zip(gated, ends, strict=True):
+            steps = laid[position].checks[-1] if is_late else _earliest(laid, position)
+            outcomes[position] = StageOutcome(steps=steps)
+            laid = lay_out(stages, sources, outcomes)
+        most = np.maximum(most, laid[-1].drawn[-1]) if laid else most
+    return most
+
+
+def _earliest(stages: Sequence[StagePlan], position: int) -> int:
+    """Return the first check at which the gate after a stage may open, to a step."""
+    gate, checks = stages[position + 1].stage.gate, stages[position].checks
+    assert gate is not None
+    share = gate.earliest / gate.latest if gate.latest else 0.0
+    return next(each for each in checks if each + 1 >= share * checks[-1])
 
 
 def _timed(part: StagePlan, following: StagePlan | None, spare: int) -> tuple[StagePlan, int]:

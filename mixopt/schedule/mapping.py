@@ -14,6 +14,10 @@ from mixopt.recipes.decode import flaw, refuse
 
 Weights = dict[str, float]
 
+_TABLES = ("domains", "mixture", "prior", "max_epochs_of")  # that have names of data as keys
+
+_OF_TEXT = ("bits_per_byte", "long_bits_per_byte")
+
 
 def _listed(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, Mapping):
@@ -31,13 +35,19 @@ def read_mapping(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the table that `name=domain` and `name=one+other` stand for, as a command gives them.
 
     Raises:
-        RecipeError: lists every text of another form.
+        RecipeError: lists every text of another form, and every name that is given twice.
     """
     pairs = [(text, *text.partition("=")) for text in texts]
     faults = [
         Fault(key="--map", expected="name=domain or name=domain+domain", found=text)
         for text, name, _, given in pairs
         if not name.strip() or not all(part.strip() for part in given.split("+"))
+    ]
+    names = [name.strip() for _, name, _, _ in pairs]
+    faults += [
+        Fault(key="--map", expected=f"'{name}' once; name=one+other is of both", found=text)
+        for number, (name, text) in enumerate(zip(names, texts, strict=True))
+        if name and name in names[:number]
     ]
     if faults:
         place = "--map"
@@ -53,6 +63,40 @@ def merged(table: object, changes: Mapping[str, tuple[str, ...]]) -> object:
     if table is not None and not isinstance(table, Mapping):
         return table
     return {**(table or {}), **{name: list(given) for name, given in changes.items()}}
+
+
+def require_named(data: Mapping[str, Any], changes: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise a recipe error for names that are to be replaced and that a recipe does not have.
+
+    Args:
+        data: decoded, perhaps faulty.
+        changes: see `read_mapping`.
+    """
+    known = sorted(_names_in(data))
+    faults = [
+        Fault(
+            key="--map",
+            expected=f"a name of data in the recipe: {', '.join(known) or 'it has none'}",
+            found=name,
+            nearest=next(iter(get_close_matches(name, known, n=1)), ""),
+        )
+        for name in changes
+        if name not in known
+    ]
+    if faults:
+        place = "--map"
+        raise RecipeError(place, faults)
+
+
+def _names_in(part: object) -> set[str]:
+    """Return the names of all tables by domain, however deep in a recipe they are."""
+    if isinstance(part, list):
+        return {name for each in part for name in _names_in(each)}
+    if not isinstance(part, Mapping):
+        return set()
+    tables = [part[key] for key in _TABLES if isinstance(part.get(key), Mapping)]
+    found = {str(name) for table in tables for name in table}
+    return found.union(*(_names_in(each) for each in part.values()))
 
 
 def schemas_with(table: object, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,4 +224,4 @@ def _key(key: str, table: Mapping[str, tuple[str, ...]]) -> str:
 def _subject(name: str, subject: str, table: Mapping[str, tuple[str, ...]]) -> str:
     """Return the domain that a measure of text is of; a name of several domains stays."""
     targets = table.get(subject, ())
-    return targets[0] if name == "bits_per_byte" and len(targets) == 1 else subject
+    return targets[0] if name in _OF_TEXT and len(targets) == 1 else subject

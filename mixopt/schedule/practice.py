@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt
+from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic_core import InitErrorDetails
 
-from mixopt.errors import NotFoundError
-from mixopt.recipes.decode import Recipe
-from mixopt.tasks.registry import find_family
+from mixopt.recipes.decode import Recipe, flaw, refuse
+from mixopt.tasks.registry import FAMILIES
 
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _NotNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -16,16 +18,19 @@ _Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 def known_levels(levels: dict[str, int]) -> dict[str, int]:
-    """Return levels by task family as they are, or raise ValueError for one that does not exist."""
-    for name, level in levels.items():
-        try:
-            family = find_family(name)
-        except NotFoundError as error:
-            raise ValueError(str(error)) from None
-        if level not in family.levels:
-            message = f"a level of '{name}' from {family.levels[0]} to {family.levels[-1]}"
-            raise ValueError(message)
+    """Return levels by task family as they are, or raise ValueError for those that do not exist."""
+    refuse(_flaws_of_levels(levels))
     return levels
+
+
+def _flaws_of_levels(levels: Mapping[str, int]) -> Iterator[InitErrorDetails]:
+    for name, level in levels.items():
+        if name not in FAMILIES:
+            near = get_close_matches(name, FAMILIES, n=1)
+            expected = f"one of the task families {', '.join(sorted(FAMILIES))}"
+            yield flaw((name,), expected, name, nearest=near[0] if near else "")
+        elif level not in (found := FAMILIES[name].levels):
+            yield flaw((name,), f"a level of '{name}' from {found[0]} to {found[-1]}", level)
 
 
 Levels = Annotated[dict[str, int], AfterValidator(known_levels)]
@@ -67,6 +72,13 @@ class Pivotal(Asking):
     high: _Share = 0.8  # largest such
     continuations: PositiveInt = 16  # per estimate of a chance of success
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            message = f"low <= high, got {self.low:g} and {self.high:g}"
+            raise ValueError(message)
+        return self
+
 
 class Judged(Asking):
     """Prefer the best of a member's answers to the worst (`dpo`; Phi-4, section 4.2)."""
@@ -78,7 +90,7 @@ class Judged(Asking):
     normalized: bool = False  # mean log-probability per token in place of the sum
     label_smoothing: Annotated[FiniteFloat, Field(ge=0, lt=0.5)] = 0.0
     pairs: PositiveInt = 16  # per step
-    judge: str = "verifier"  # or the folder of a reward model
+    judge: Annotated[str, Field(min_length=1)] = "verifier"  # or the folder of a reward model
     least_difference: _NotNegative = 0.0  # of the judge's scores
 
 

@@ -280,11 +280,12 @@ def read_schedule(
         domains: replaces entries of the recipe's own `[domains]`; see `mapping.read_mapping`.
 
     Raises:
-        RecipeError: lists every fault of the file.
+        RecipeError: lists every fault of the file, or names to replace that it does not have.
         NotFoundError: there is no such file.
     """
     data = dict(decode.read(path, _AnyTable).model_extra or {})
     if domains:
+        mapping.require_named(data, domains)
         data["domains"] = mapping.merged(data.get("domains"), domains)
     context: dict[str, Any] = {}
     supply: dict[str, int] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -180,13 +182,12 @@ class Space:
         return tuple(stages)
 
     def _check(self, schedule: Schedule, values: Values) -> None:
-        """Raise a supply error unless the caps hold at both ends of every gate, too."""
+        """Raise a supply error unless the caps hold wherever gates open, too: at all their ends."""
         supply = self.inventory.supply(tuple(schedule.dose()))
         repetition.check_supply(schedule, supply)
         if any(stage.gate for stage in schedule.stages):
             links = self._links(values, len(schedule.stages))
-            for end in (0, 1):
-                opened = [link.opens[end] if link.opens else 0.0 for link in links]
+            for opened in itertools.product(*(link.opens or (0.0,) for link in links)):
                 tokens = timed_tokens(links, opened)
                 pairs = zip(schedule.stages, tokens, strict=True)
                 stages = tuple(replace(stage, tokens=count) for stage, count in pairs)
@@ -223,7 +224,7 @@ class Space:
             for load, mixtures in zip(loads, spent, strict=True):
                 for name, tokens in _drawn(load, mixtures).items():
                     used[name] = used.get(name, 0.0) + tokens
-            mine = max(1, round(loads[position].body + loads[position].last))
+            mine = max(1, math.ceil(loads[position].body + loads[position].last))
             found = np.minimum(found, repetition.room(ground.supply, ground.limits, used, mine))
         return found
 

@@ -64,8 +64,9 @@ def has_order(schedule: Schedule) -> bool:
     """Return whether the `lm` stages differ in mixture, move inside, or sort what they draw."""
     stages = [stage for stage in schedule.stages if stage.kind == "lm"]
     mixtures = [knot.mixture for stage in stages for knot in stage.curve.knots]
-    moved = any(stage.online is not None or stage.ordering is not None for stage in stages)
-    return moved or any(_differ(mixture, mixtures[0]) for mixture in mixtures)
+    moved = any(stage.online is not None for stage in stages)
+    is_sorted = any(stage.ordering is not None and stage.ordering.strength for stage in stages)
+    return moved or is_sorted or any(_differ(mixture, mixtures[0]) for mixture in mixtures)
 
 
 def flat(schedule: Schedule, mixture: Mixture) -> Schedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -11,11 +12,13 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    ValidationInfo,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from mixopt.evaluation.measure import MEAN, direction_of
-from mixopt.recipes.decode import Recipe
+from mixopt.recipes.decode import Recipe, flaw, refuse
 from mixopt.schedule.practice import Levels
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.tasks.registry import find_family
@@ -80,6 +83,12 @@ class StudySettings(Recipe):
     seed: Annotated[int, Field(ge=0, lt=10**6)] = 0
     examination: ExaminationRecipe = ExaminationRecipe()
 
+    def places(self) -> Iterator[tuple[tuple[int | str, ...], str]]:
+        """Yield every measure that the study goes by, with its place in the table."""
+        yield ("objective",), self.objective
+        yield from ((("also", number), key) for number, key in enumerate(self.also))
+        yield from ((("guardrails", number), key) for number, key in enumerate(self.guardrails))
+
 
 class StudyRecipe(ScheduleRecipe):
     """A space and how to search it."""
@@ -87,26 +96,44 @@ class StudyRecipe(ScheduleRecipe):
     study: StudySettings
 
     @model_validator(mode="after")
-    def _measures_are_taken(self) -> Self:
+    def _measures_are_taken(self, info: ValidationInfo) -> Self:
         """A misspelt objective would only be noticed once all proxies are trained."""
+        schemas = (info.context or {}).get("schemas", {})
+        texts = [name for name, schema in schemas.items() if schema == "text"]
+        refuse(self._flaws_of_measures([MEAN, *texts] if texts else []))
+        return self
+
+    def _flaws_of_measures(self, texts: list[str]) -> Iterator[InitErrorDetails]:
+        """Yield measures that are never taken; any text will do where none is known."""
         names = [stage.name for stage in self.stage]
         kinds = [stage.kind for stage in self.stage]
         answering = names[kinds.index("sft") :] if "sft" in kinds else []
-        for key in (self.study.objective, *self.study.also, *self.study.guardrails):
+        for place, key in self.study.places():
             stage_name, name, subject = key.split("/")
             known = names if name in _OF_TEXT else answering
+            expected, near = "", ""
             if stage_name not in known:
-                message = f"a measure after one of the stages {', '.join(known)}, found '{key}'"
-                raise ValueError(message)
-            if name not in _OF_TEXT:
-                self._check_task_measure(key, name, subject)
-        return self
+                expected = (
+                    f"a measure after one of the stages {', '.join(known) or '(none is sft)'}"
+                )
+                near = "".join(f"{n}/{name}/{subject}" for n in _near(stage_name, known))
+            elif name not in _OF_TEXT:
+                expected = self._lack_of_task_measure(key, name, subject)
+            elif texts and subject not in texts:
+                expected = f"'{MEAN}' or one of the text domains {', '.join(texts[1:])}"
+                near = "".join(f"{stage_name}/{name}/{n}" for n in _near(subject, texts))
+            if expected:
+                yield flaw(("study", *place), expected, key, nearest=near)
 
-    def _check_task_measure(self, key: str, name: str, subject: str) -> None:
+    def _lack_of_task_measure(self, key: str, name: str, subject: str) -> str:
+        """Return what the examination would need for a measure of tasks; nothing if it has it."""
         wanted = self.study.examination
         if subject not in wanted.subjects():
-            message = f"a family of [study.examination.levels] or '{MEAN}', found '{key}'"
-            raise ValueError(message)
+            return f"a family of [study.examination.levels] or '{MEAN}'"
         if name.startswith(_PASS) and int(name.removeprefix(_PASS)) > wanted.samples:
-            message = f"as many [study.examination] samples as '{key}' needs, got {wanted.samples}"
-            raise ValueError(message)
+            return f"as many [study.examination] samples as '{key}' needs, got {wanted.samples}"
+        return ""
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    return get_close_matches(name, known, n=1)

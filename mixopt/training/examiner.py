@@ -57,7 +57,7 @@ class Examiner:
         Args:
             backend: runs the members, at the rotary base that their stack has now.
             answers: whether to put task problems too, as to members that were taught to answer.
-            context: inputs per sequence of the stage just trained, for `long_bits_per_byte`.
+            context: inputs per sequence of the longest stage, for `long_bits_per_byte`.
             stage: after which it is.
         """
         found = self._measure_text(backend, context, stage)

@@ -205,12 +205,18 @@ class _Lane:
     def _attend(self, name: SessionName) -> None:
         """Take everything that runs through its stage."""
         session = find_session(name, self._job.examination, self._job.store)
-        running = list(self._running.items())
+        running, taken = list(self._running.items()), Counter[int]()
+
+        def count(slot: int) -> None:
+            taken[slot] += 1
+            self._runs.count(self._running[slot], taken[slot])
+
         bench = Bench(
             slots=self._slots,
             store=self._job.store,
             proxy=self._job.proxy,
-            progress=lambda slot: self._runs.count(self._running[slot]),
+            progress=count,
+            leg_steps={slot: run.node.leg_steps for slot, run in running},
         )
         pupils = [
             Pupil(slot=slot, seed=run.node.members[0].seed, plan=run.plan, stage=run.node.stage)
@@ -246,7 +252,7 @@ class _Lane:
             lambda: self._examiner.measure(
                 self._slots.backend,
                 answers=activity.answers,
-                context=activity.context,
+                context=activity.long_context,
                 stage=stage,
             )
         )

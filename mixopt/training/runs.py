@@ -16,7 +16,7 @@ from mixopt.training.feed import Feed
 from mixopt.training.sessions.session import Ending
 from mixopt.training.sessions.table import SessionName, session_of
 from mixopt.training.states import Notes, Saved, State, StateCache
-from mixopt.training.tree import Member, Node, naive_steps, walk
+from mixopt.training.tree import Member, Node, walk
 
 OnProgress = Callable[[int], None]
 OnResults = Callable[[list[MemberResult]], None]
@@ -48,6 +48,7 @@ class Activity:
     session: SessionName | None = None  # None for stages that are fed by the plan
     examined: str | None = None  # the stage after which members are measured; None to train
     answers: bool = False  # whether members have been taught how to answer
+    long_context: int = 0  # at which long bits per byte are taken
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -57,6 +58,7 @@ class Run:
     path: tuple[Node, ...]  # from the root to the node
     state: State | None  # None while the run trains in a slot
     step: int = 0  # of the node
+    counted: int = 0  # steps of the node that were reported as progress
     measures: tuple[Measure, ...] = ()
     notes: Notes = field(default_factory=Notes)
     feed: Feed | None = None  # None until the node is begun here
@@ -104,6 +106,12 @@ class Run:
         return 0.0 if self.feed is None else float(self.feed.rates[self.step])
 
     @property
+    def steps(self) -> list[int]:
+        """Steps that were done of every node of the path, wherever gates opened."""
+        stages = self.plan.stages
+        return [*(stages[node.stage].steps for node in self.path[:-1]), self.step]
+
+    @property
     def remaining(self) -> int:
         """Steps to the farthest end of the subtree."""
         return self.node.longest - self.step
@@ -120,6 +128,7 @@ class Run:
             session=None if self.is_complete else session_of(part),
             examined=self.node.name if self.is_complete else None,
             answers=self.node.has_answered,
+            long_context=self.node.long_context,
         )
 
 
@@ -163,11 +172,13 @@ class Runs:
     def advance(self, run: Run) -> None:
         """Note that a run has done a step."""
         run.step += 1
-        self.count(run)
+        self.count(run, run.step)
 
-    def count(self, run: Run) -> None:
-        """Report a step of a run as progress of its members."""
-        self.reports.progress(len(run.node.members))
+    def count(self, run: Run, step: int) -> None:
+        """Report a step of a run as progress of its members; once, however often it is begun anew."""
+        if step > run.counted:
+            run.counted = step
+            self.reports.progress(len(run.node.members))
 
     def end(self, run: Run) -> list[Run]:
         """Report the members that end with a node's end, and return the runs that follow it.
@@ -216,17 +227,21 @@ class Runs:
             self.cache.drop_running(self._needless)
         self._needless = []
 
-    def _open(self, run: Run) -> list[Run]:
-        """Return what is to be trained of a subtree that the cache covers."""
+    def _open(self, run: Run, known: int = 0) -> list[Run]:
+        """Return what is to be trained of a subtree that the cache covers.
+
+        Args:
+            run: at the top of the subtree.
+            known: nodes of its path whose steps were reported as progress.
+        """
         node = run.node
         saved = self._saved.pop(node.key, None)
         if saved is None:  # what follows is further than this node
-            self.reports.progress(node.steps * len(node.members))
             below = [Run(path=(*run.path, child), state=None) for child in node.children]
-            return [each for child in below for each in self._open(child)]
-        self.reports.progress(saved.step * len(node.members))
-        run.step = run.saved_step = saved.step
+            return [each for child in below for each in self._open(child, known)]
+        run.step = run.saved_step = run.counted = saved.step
         run.state, run.measures, run.notes = saved.state, saved.measures, saved.notes
+        self.reports.progress(sum(run.steps[known:]) * len(node.members))
         if saved.diverged_at is not None:
             self._lose(run, saved.diverged_at)
             return []
@@ -237,7 +252,7 @@ class Runs:
     def _follow(self, run: Run, child: Node, *, durable: bool) -> list[Run]:
         path = (*run.path, child)
         if self._is_covered(child):
-            return self._open(Run(path=path, state=None))
+            return self._open(Run(path=path, state=None), len(run.path))
         return [
             Run(
                 path=path,
@@ -272,7 +287,9 @@ class Runs:
     def _lose(self, run: Run, diverged_at: int) -> None:
         self._report(run.node.members, run, diverged_at=diverged_at)
         self._needless += [each.key for each in run.path]
-        self.reports.progress(naive_steps([run.node]) - run.step * len(run.node.members))
+        members = run.node.members
+        steps = sum(self.scheduled[each] for each in members) // self.step_tokens
+        self.reports.progress(steps - sum(run.steps) * len(members))
 
     def _alive(self, node: Node) -> list[Member]:
         return [member for member in node.members if member not in self._reported]
@@ -299,8 +316,6 @@ class Runs:
     def _result(self, member: Member, run: Run) -> MemberResult:
         """Return what became of a member so far; a stage that several share costs each a share."""
         seconds = [self._seconds.get(node.key, 0.0) / len(node.members) for node in run.path]
-        stages = run.plan.stages
-        steps = [*(stages[node.stage].steps for node in run.path[:-1]), run.step]
         path = [
             TrainedNode(
                 key=node.key,
@@ -308,7 +323,7 @@ class Runs:
                 stage=node.name,
                 cpu_seconds=self._seconds.get(node.key, 0.0),
             )
-            for node, count in zip(run.path, steps, strict=True)
+            for node, count in zip(run.path, run.steps, strict=True)
         ]
         return MemberResult(
             trial=member.trial,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixopt.recipes.digest import digest
+from mixopt.schedule.layout import most_drawn
 from mixopt.schedule.plan import Plan
 from mixopt.schedule.schedule import Schedule, StageKind
 
@@ -60,6 +61,11 @@ class Node:
         return any(part.stage.kind != "lm" for part in self.plan.stages[: self.stage + 1])
 
     @property
+    def long_context(self) -> int:
+        """Inputs per sequence of the longest `lm` stage, before this one or after it."""
+        return _long_context(self.plan)
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of the stage in the plan."""
         return self.plan.stages[self.stage].steps
@@ -88,9 +94,10 @@ def stage_keys(plan: Plan, ground: str) -> tuple[str, ...]:
     """Return for every stage of a plan the hash of all that decides the numbers up to its end.
 
     It covers what the plan really draws, not how the schedule words it: weights that round to the
-    same quotas, domains without a sequence and anything about later stages make no difference.
+    same quotas, domains without a sequence and anything about later stages make no difference, but
+    for the longest context, which all examinations have in common.
     """
-    found = [digest([ground, plan.seed])]
+    found = [digest([ground, plan.seed, _long_context(plan)])]
     for position in range(len(plan.stages)):
         found.append(digest([found[-1], _content(plan, position)]))
     return tuple(found[1:])
@@ -157,6 +164,10 @@ def _node(key: str, entries: Sequence[_Entry], stage: int, leg_steps: int) -> No
     )
 
 
+def _long_context(plan: Plan) -> int:
+    return max((part.context for part in plan.stages if part.stage.kind == "lm"), default=0)
+
+
 def _ends_leg(plan: Plan, stage: int) -> bool:
     parts = plan.stages[stage : stage + 2]
     if len(parts) == 1 or any(part.stage.practice for part in parts):
@@ -178,7 +189,7 @@ def _content(plan: Plan, position: int) -> list[object]:
         gated = plan.stages[position + 1]
         following = [gated.stage.gate, gated.planned]
     if stage.online:
-        later = plan.stages[-1].drawn[-1] - part.drawn[-1]  # is reserved under the caps
+        later = most_drawn(plan.stages[position + 1 :], plan.sources)  # is set aside under the caps
         steered = [stage.online, stage.curve, plan.limits, plan.pools, later.tolist()]
     return [
         [stage.name, stage.kind, stage.learning_rate, stage.ordering],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixopt.corpus.store import TokenStore
 from mixopt.schedule import simplex
-from mixopt.schedule.layout import StageOutcome, StagePlan, lay_out
+from mixopt.schedule.layout import StageOutcome, StagePlan, lay_out, most_drawn
 from mixopt.schedule.plan import Plan
 from mixopt.training.feed import Feed
 from mixopt.training.online.policy import Observation
@@ -150,13 +150,15 @@ def _columns(pupil: Pupil, domains: Sequence[str]) -> list[int]:
 def _rooms(pupil: Pupil, columns: Sequence[int], limits: Mapping[str, float]) -> Vector:
     """Return how many sequences of each domain the stage may draw, [M].
 
-    A limit is on the epochs of all stages; what the others draw, by plan, is set aside. What the
-    stage's own prior draws it may draw in any case, as the plan has been checked.
+    A limit is on the epochs of all stages; what the others draw is set aside, and of those to come
+    the most that they may, wherever their gates open. What the stage's own prior draws it may draw
+    in any case, as the plan has been checked.
     """
     plan, part = pupil.plan, pupil.part
     sizes = np.array([pool.num_sequences for pool in plan.pools], float)
     own = part.drawn[-1] - part.drawn[0]
-    others = (plan.stages[-1].drawn[-1] - own) / sizes  # epochs, by source
+    later = most_drawn(plan.stages[pupil.stage + 1 :], plan.sources)
+    others = (part.drawn[0] + later) / sizes  # epochs, by source
     names = np.array([source.domain for source in plan.sources])
     rooms = []
     for column in columns:

@@ -117,13 +117,11 @@ class _Watch:
         self.checked += 1
 
     def ending(self, bench: Bench) -> Ending:
-        """Return where the gate opened, as a share of the two stages' steps, and why."""
-        steps = bench.steps(self.pupil)
-        figures = {
-            "opened_at": steps / self._total,
-            "opened_by": float(self.state.passed >= self.gate.checks),  # 0: by its latest point
-            "last_value": self.value,
-        }
+        """Return where the gate opened, as a share of the two stages' steps, and why; if it did."""
+        steps, figures = bench.steps(self.pupil), {"last_value": self.value}
+        if self.is_open:
+            figures["opened_at"] = steps / self._total
+            figures["opened_by"] = float(self.state.passed >= self.gate.checks)  # 0: by its latest
         return bench.ending(self.pupil, figures, StageOutcome(steps=steps))
 
     @property

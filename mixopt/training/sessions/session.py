@@ -61,6 +61,7 @@ class Bench:
     store: TokenStore
     proxy: ProxyRecipe
     progress: Callable[[int], None] = _unheard  # called with a slot after each of its steps
+    leg_steps: Mapping[int, int] = field(default_factory=dict)  # of the leg before, by slot
     _steps: dict[int, int] = field(default_factory=dict)
     _lost: set[int] = field(default_factory=set)
 
@@ -88,7 +89,8 @@ class Bench:
     def learn(self, batch: Batch, pupils: Sequence[Pupil]) -> None:
         """Take one optimizer step with live pupils, each at its own learning rate.
 
-        A pupil with a loss or gradient that is not finite is lost, and is no longer live.
+        A pupil with a loss or gradient that is not finite is lost, and is no longer live; so is one
+        that trains on text and is far worse than guessing. Practice has no such bound.
 
         Args:
             batch: rows of all K slots; those of slots at rest count for nothing.
@@ -99,21 +101,17 @@ class Bench:
         losses = self.slots.train(batch, [pupil.slot for pupil in pupils])
         norms = self.slots.update({pupil.slot: self._rate(pupil) for pupil in pupils})
         for pupil in pupils:
-            if np.isfinite([losses[pupil.slot], norms[pupil.slot]]).all():
+            if self._is_lost(pupil, losses[pupil.slot], norms[pupil.slot]):
+                self._lost.add(pupil.slot)
+            else:
                 self._steps[pupil.slot] = self.steps(pupil) + 1
                 self.progress(pupil.slot)
-            else:
-                self._lost.add(pupil.slot)
 
     def rest(self, pupils: Sequence[Pupil]) -> None:
         """Count one step of live pupils that have nothing to learn from in it."""
         for pupil in pupils:
             self._steps[pupil.slot] = self.steps(pupil) + 1
             self.progress(pupil.slot)
-
-    def restart(self, pupil: Pupil) -> None:
-        """Count the steps of a pupil from 0 again, for a session that trains it twice."""
-        self._steps[pupil.slot] = 0
 
     def ending(
         self,
@@ -128,6 +126,12 @@ class Bench:
             figures=dict(figures or {}),
             outcome=outcome,
         )
+
+    def _is_lost(self, pupil: Pupil, loss: float, norm: float) -> bool:
+        if pupil.part.stage.practice is not None:  # whose loss is no mean over tokens
+            return not np.isfinite([loss, norm]).all()
+        leg_step = self.leg_steps.get(pupil.slot, 0) + self.steps(pupil)
+        return self.slots.has_diverged(loss, norm, leg_step)
 
     def _rate(self, pupil: Pupil) -> float:
         step = np.array([self.steps(pupil)])

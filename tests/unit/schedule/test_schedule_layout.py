@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from mixopt.errors import SupplyError
 from mixopt.schedule.curve import constant
 from mixopt.schedule.gate import Gate
-from mixopt.schedule.layout import Budget, Source, StageOutcome
+from mixopt.schedule.layout import Budget, Source, StageOutcome, most_drawn
 from mixopt.schedule.mixture import Mixture
 from mixopt.schedule.plan import Plan, make_plan
 from mixopt.schedule.practice import Judged
@@ -231,3 +231,28 @@ def test_a_stage_alone_has_the_steps_of_its_share() -> None:
     found = plan(schedule(FIRST, third))
     assert [part.steps for part in found.stages] == [208, 104]
     assert [part.planned for part in found.stages] == [208, 104]
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_the_most_that_stages_draw_holds_wherever_gates_open(chained: bool) -> None:  # noqa: FBT001
+    third = stage("third", curve("constant", {"math": 1.0}), tokens=500_000)
+    last = replace(third, gate=replace(GATE, latest=0.9)) if chained else third
+    found = plan(schedule(FIRST, replace(SECOND, gate=GATE), last, CHAT))
+    reached = []
+    for first in found.stages[0].checks[1:]:  # the one before is too early
+        once = fired(found, first)
+        points = once.stages[1].checks[1:] if chained else (None,)
+        for second in points:
+            outcomes = {0: StageOutcome(steps=first), 1: StageOutcome(steps=second)}
+            reached.append(found.resolve(outcomes).stages[-1].drawn[-1])
+    most = most_drawn(found.stages, found.sources)
+    assert (most >= np.max(reached, axis=0)).all()
+    assert most.sum() > found.stages[-1].drawn[-1].sum()
+    np.testing.assert_allclose(most, np.max(reached, axis=0), atol=3 * 8)  # a check, of 8 rows
+
+
+def test_without_gates_stages_draw_what_the_plan_has() -> None:
+    found = plan(schedule(FIRST, SECOND, CHAT))
+    later = found.stages[-1].drawn[-1] - found.stages[0].drawn[-1]
+    np.testing.assert_array_equal(most_drawn(found.stages[1:], found.sources), later)
+    assert not most_drawn((), found.sources).any()

@@ -103,6 +103,25 @@ def test_a_text_of_another_form_is_refused(text: str) -> None:
 
 def test_measures_of_text_are_of_the_domain_that_a_name_stands_for() -> None:
     keys = ["a/bits_per_byte/books", "a/bits_per_byte/crawl", "sft/margin/books"]
-    data = {"stage": [], "study": {"objective": keys[0], "also": keys[1:]}}
+    long = {"guardrails": ["a/long_bits_per_byte/books"]}
+    data = {"stage": [], "study": {"objective": keys[0], "also": keys[1:], **long}}
     found = replaced(data, {"books": ("web",), "crawl": ("web", "code")}, SUPPLY)
-    assert found["study"] == {"objective": "a/bits_per_byte/web", "also": keys[1:]}
+    assert found["study"] == {
+        "objective": "a/bits_per_byte/web",
+        "also": keys[1:],
+        "guardrails": ["a/long_bits_per_byte/web"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [(["boks=prose"], "did you mean 'books'"), (["books=prose", "books=math"], "'books' once")],
+)
+def test_what_is_mapped_is_a_name_of_the_recipe_and_named_once(
+    texts: list[str], expected: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mapped.toml"
+    data = recipe_data() | {"stage": [lm(mixture={"books": 1.0})], "domains": {"books": "web"}}
+    file.write_text(tomli_w.dumps(data))
+    with pytest.raises(RecipeError, match=expected):
+        read_schedule(file, inventory(), ScheduleRecipe, domains=read_mapping(texts))

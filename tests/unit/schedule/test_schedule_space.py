@@ -219,6 +219,18 @@ def test_caps_hold_with_recall_ramps_and_wherever_a_gate_opens(max_epochs: float
             assert max(epochs.values()) <= max_epochs * (1 + 1e-4)
 
 
+@pytest.mark.parametrize("max_epochs", [1.3, 2.0])
+def test_every_point_is_valid_where_gates_follow_each_other_and_stages_repeat(
+    max_epochs: float,
+) -> None:
+    gate = {"measure": "bits_per_byte/web", "below": 3, "earliest": 0.2, "latest": 0.9}
+    again = {"free": FREE, "gate": gate, "recall": {"low": 0.0, "high": 0.9}}
+    last = lm("last", "rest", ramp=SPAN, **again)
+    found = space(lm("a", 0.5, free=FREE), lm("b", 0.3, **again), last, max_epochs=max_epochs)
+    for point in points(found, 60, seed=4):
+        assert sum(stage.tokens for stage in found.resolve(point).stages) == 1_000_000
+
+
 @pytest.mark.parametrize(
     "later", [lm("late", 0.5, mixture={"code": 1.0}), lm("late", 0.5, free=FREE)]
 )
@@ -236,6 +248,19 @@ def test_a_given_mixture_has_to_keep_the_caps_wherever_the_gate_opens() -> None:
     assert space(*stages, max_epochs=2.5).resolve({}).stages[1].tokens == 200_000
     with pytest.raises(SupplyError, match=r"math: 800,000 tokens(.|\n)*8.00 epochs"):
         space(stages[0], stages[1] | {"gate": gate}, max_epochs=2.5).resolve({})
+
+
+def test_caps_hold_where_one_gate_opens_early_and_the_next_late() -> None:
+    gate = {"measure": "bits_per_byte/web", "below": 3, "earliest": 0.2, "latest": 0.9}
+    stages = (
+        lm("a", 0.2, mixture={"web": 1.0}),
+        lm("b", 0.4, mixture={"math": 0.1, "web": 0.9}, gate=gate),
+        lm("c", "rest", mixture={"web": 1.0}, gate=gate),
+    )
+    held = inventory({"web": 10_000_000, "math": 60_000})  # b has from 92,000 to 792,000 tokens
+    assert len(space(*stages, held=held, max_epochs=1.33).resolve({}).stages) == 3
+    with pytest.raises(SupplyError, match=r"math: 79,200 tokens(.|\n)*1.32 epochs"):
+        space(*stages, held=held, max_epochs=1.31).resolve({})
 
 
 def test_a_rule_has_its_prior_as_the_curve() -> None:

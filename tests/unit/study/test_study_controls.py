@@ -124,5 +124,8 @@ def test_one_mixture_throughout_has_no_order(tiny_store: TokenStore) -> None:
     still = flat(schedule, schedule.mean_mixture())
     assert has_order(schedule)
     assert controls_of(still, _PLENTY) == ()
-    sorted_ = replace(still.stages[0], ordering=Ordering(score="length", strength=1.0))
-    assert has_order(replace(still, stages=(sorted_, *still.stages[1:])))
+    for strength in (1.0, -0.5, 0.0):
+        ordering = Ordering(score="length", strength=strength)
+        first = replace(still.stages[0], ordering=ordering)
+        ordered = replace(still, stages=(first, *still.stages[1:]))
+        assert has_order(ordered) == (strength != 0)

@@ -16,6 +16,7 @@ from mixopt.proxy.backends.backend import Backend
 from mixopt.schedule.gate import Gate
 from mixopt.schedule.layout import StageOutcome, lay_out
 from mixopt.schedule.plan import Plan
+from mixopt.schedule.rate import RateShape
 from mixopt.training.sessions import gated
 from mixopt.training.sessions.gated import GatedSession, find_reader
 
@@ -90,6 +91,15 @@ def test_opens_where_it_should(
     gate = replace(GATE, **settings)
     ((ending, _),) = attend(_session(tiny_store), tiny_store, [_plan(tiny_store, PROSE, gate=gate)])
     assert (ending.steps, ending.figures["opened_by"]) == (fired, passed)
+
+
+def test_a_pupil_that_is_lost_opens_no_gate(tiny_store: TokenStore) -> None:
+    plan = _plan(tiny_store, PROSE)
+    first, *rest = plan.stages
+    wild = replace(first, stage=replace(first.stage, learning_rate=RateShape(peak=1e30)))
+    ((ending, _),) = attend(_session(tiny_store), tiny_store, [replace(plan, stages=(wild, *rest))])
+    assert ending.diverged
+    assert "opened_at" not in ending.figures
 
 
 def test_a_gate_further_on_moves_none_of_the_shares(tiny_store: TokenStore) -> None:

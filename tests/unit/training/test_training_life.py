@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lanes import Results, alone, train
+from lanes import Results, alone, settings, train
 from tiny import CONTEXT, LEVELS, PROXY, schedule_at
 
 from mixopt.corpus.store import TokenStore
 from mixopt.evaluation.result import MemberResult
+from mixopt.proxy.backends.backend import Batch
 from mixopt.schedule.curve import constant
 from mixopt.schedule.gate import Gate
 from mixopt.schedule.mixture import Mixture
 from mixopt.schedule.practice import Judged, Pivotal, Practice, Reinforcement, Rejection
 from mixopt.schedule.rate import RateShape
 from mixopt.schedule.schedule import Online, Ordering, Schedule, Stage, StageKind
+from mixopt.training.slots import Slots
 from mixopt.training.states import StateSettings
 from mixopt.training.tree import Member
 
@@ -133,6 +137,57 @@ def test_a_killed_life_goes_on_to_the_same_end(
     assert {name: _told(each) for name, each in resumed.items()} == {
         name: _told(each) for name, each in expected.items()
     }
+
+
+STEPS = 26  # of a life
+
+
+def _eager(store: TokenStore, peak: float = 1.0) -> Member:
+    """Return a member whose gate opens at the first look, long before the plan has it."""
+    whole = life(store)
+    first, second, *rest = whole.stages
+    gate = Gate(measure="bits_per_byte/prose", below=99.0, latest=0.8, every=0.2)
+    second = replace(second, gate=gate, learning_rate=RateShape(peak=peak))
+    return Member(trial="eager", seed=1, schedule=replace(whole, stages=(first, second, *rest)))
+
+
+def test_progress_is_whole_where_a_member_is_lost_behind_an_early_gate(
+    tiny_store: TokenStore,
+) -> None:
+    steps: list[int] = []
+    (found,) = train(tiny_store, [_eager(tiny_store, 1e30)], proxy=LIFE, steps=steps).values()
+    assert found.diverged_at is not None
+    assert sum(node.tokens for node in found.path) < found.tokens
+    assert (sum(steps), min(steps)) == (STEPS, 1)
+
+
+def test_progress_is_whole_where_a_life_goes_on_behind_an_early_gate(
+    tiny_store: TokenStore, tmp_path: Path
+) -> None:
+    states = settings(tmp_path)
+    with pytest.raises(_KilledError):
+        train(tiny_store, [_eager(tiny_store)], proxy=LIFE, states=states, steps=_Counter(4))
+    steps: list[int] = []
+    train(tiny_store, [_eager(tiny_store)], proxy=LIFE, states=states, steps=steps)
+    assert steps[0] == 4
+    assert sum(steps) == STEPS
+
+
+def test_steps_of_a_session_that_runs_out_of_memory_count_once(
+    tiny_store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, calls, real = members(tiny_store)[:2], itertools.count(), Slots.train
+
+    def short(slots: Slots, batch: Batch, live: Sequence[int]) -> list[float]:
+        if next(calls) == 4:
+            raise MemoryError
+        return real(slots, batch, live)
+
+    expected = train(tiny_store, both, proxy=LIFE, width=2)
+    monkeypatch.setattr(Slots, "train", short)
+    steps: list[int] = []
+    assert train(tiny_store, both, proxy=LIFE, width=2, steps=steps) == expected
+    assert sum(steps) == 2 * STEPS
 
 
 class _KilledError(Exception):

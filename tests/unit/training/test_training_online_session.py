@@ -6,14 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from pupils import attend, is_same, plan_with
 from tiny import TEXT_DOMAINS
 
 from mixopt.corpus.store import TokenStore
+from mixopt.schedule.curve import constant
 from mixopt.schedule.gate import Gate
-from mixopt.schedule.layout import StageOutcome
+from mixopt.schedule.layout import StageOutcome, lay_out
+from mixopt.schedule.mixture import mixture_of
 from mixopt.schedule.plan import Plan
 from mixopt.schedule.schedule import Online
+from mixopt.training.online.policy import Need, Observation, PolicyState, start
+from mixopt.training.sessions import course
 from mixopt.training.sessions.online import OnlineSession
 from mixopt.training.sessions.session import Bench, Ending, Pupil
 
@@ -114,6 +119,40 @@ def test_no_domain_is_drawn_beyond_its_limit(tiny_store: TokenStore, extra: floa
     assert extra or free != held
 
 
+class _Greedy:
+    """A policy that wants nothing but prose."""
+
+    needs: frozenset[Need] = frozenset()
+
+    def init(self, domains: tuple[str, ...], prior: ArrayLike) -> PolicyState:
+        wanted = np.array([float(name == "prose") for name in domains])
+        return replace(start(domains, prior), mixture=wanted)
+
+    def update(self, state: PolicyState, _observation: Observation) -> PolicyState:
+        return state
+
+
+def test_room_is_left_for_a_gate_that_opens_early(
+    tiny_store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "POLICIES", {"learning_progress": _Greedy()})
+    plan = _plan(tiny_store)
+    first, second, sft = plan.stages
+    calm, late = (
+        replace(second.stage, online=None, curve=constant(mixture_of({name: 1.0})), name=name)
+        for name in ("notes", "prose")
+    )
+    gate = Gate(measure="bits_per_byte/prose", below=99.0, earliest=0.1, latest=0.9, every=0.1)
+    stages = (calm, replace(late, gate=gate))
+    parts = [replace(second, stage=each, planned=12) for each in stages]
+    chain = replace(plan, stages=lay_out([first, *parts, sft], plan.sources, {}))
+    limits = {name: epochs + 0.2 for name, epochs in chain.epochs().items()}
+    ((ending, _),) = attend(OnlineSession(lambda _: limits), tiny_store, [chain])
+    assert ending.outcome is not None
+    prose = np.array(ending.outcome.mixtures)[:, TEXT_DOMAINS.index("prose")]
+    assert prose.mean() <= 1 / 3 + 0.01  # as the prior: all else is kept for the last stage
+
+
 def test_a_domain_without_a_share_stays_without(tiny_store: TokenStore) -> None:
     weights = {"prose": 0.5, "notes": 0.0, "drills": 0.5}
     plan = plan_with(tiny_store, weights=weights, online=Online(policy="doge", updates=4))
@@ -134,3 +173,17 @@ def test_a_lost_pupil_ends_and_the_others_never_notice(tiny_store: TokenStore, p
     assert (lost.diverged, lost.steps) == (True, 0)
     assert kept == alone
     assert is_same(state, expected)
+
+
+@pytest.mark.parametrize("leg_steps", [9, 10])
+def test_a_pupil_far_worse_than_guessing_is_lost_once_the_leg_is_under_way(
+    tiny_store: TokenStore, leg_steps: int
+) -> None:
+    def spoiled(bench: Bench, pupils: Sequence[Pupil]) -> list[Ending]:
+        bench.slots.stack.parameters[0] *= 40.0
+        bench.leg_steps = {0: leg_steps}
+        return OnlineSession()(bench, pupils)
+
+    ((ending, _),) = attend(spoiled, tiny_store, [_plan(tiny_store)])
+    assert (ending.steps == 0) == (leg_steps == 10)
+    assert ending.diverged or leg_steps == 9

@@ -70,6 +70,18 @@ def test_a_pupil_ends_as_it_would_alone(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_a_pupil_ends_as_alone_when_others_of_another_shape_trained_before_it(case: str) -> None:
+    practice, _, unlike = CASES[case]
+    other = practice.model_copy(update=unlike)
+    together = bench([half_taught(1), half_taught()])
+    pupils = [pupil(0, practice, seed=2, steps=4), pupil(1, other, seed=3)]
+    endings = SESSIONS[practice.method](together, pupils)
+    parameters, ending = _alone(other, 3)
+    assert torch.equal(together.slots.take(1).parameters, parameters)
+    assert endings[1] == ending
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_seeds_decide_what_a_pupil_learns(case: str) -> None:
     practice = CASES[case][0]
     first, again, other = (_alone(practice, seed) for seed in (5, 5, 6))
