@@ -10,13 +10,12 @@ import typer
 from mixopt.catalog.inventory import iterate_documents, read_inventory, read_shards
 from mixopt.cli import console
 from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog, read_notes
+from mixopt.cli.schedule import read_space
 from mixopt.errors import ExportError
 from mixopt.export.plan import make_export_plan
 from mixopt.export.target import TARGETS, ExportOptions, ExportSummary, export_schedule
 from mixopt.recipes.locate import locate
-from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
 from mixopt.schedule.schedule import Schedule
-from mixopt.schedule.space import Space
 from mixopt.study.decisions import gates_opened
 from mixopt.study.ledger import Ledger
 from mixopt.study.recommendation import SCHEDULE_FILE
@@ -83,8 +82,7 @@ def export_file(
         ExportError: the schedule is a space.
     """
     inventory = read_inventory(catalog)
-    recipe = read_schedule(schedule_file, inventory, ScheduleRecipe)
-    space = Space(recipe=recipe, inventory=inventory)
+    space = read_space(str(schedule_file), inventory)
     if space.coordinates():
         what = f"{schedule_file} is a space, not a schedule"
         raise ExportError(

@@ -24,11 +24,12 @@ from mixopt.cli.paths import (
     read_notes,
     write_notes,
 )
-from mixopt.errors import StudyError
+from mixopt.errors import NotFoundError, StudyError
 from mixopt.evaluation.score import score
 from mixopt.proxy.config import read_proxy
 from mixopt.recipes.locate import locate
 from mixopt.schedule.mapping import read_mapping
+from mixopt.schedule.practice import Judged
 from mixopt.schedule.recipe import read_schedule
 from mixopt.schedule.space import Space
 from mixopt.study.engines.engine import Engine
@@ -102,6 +103,7 @@ def begin(
     recipe_file = locate(material.recipe, "schedules")
     domains = read_mapping(material.mapped)
     decoded = read_schedule(recipe_file, inventory, StudyRecipe, domains=domains)
+    check_judges(decoded)
     proxy = read_proxy(decoded.study.proxy)
     place = folder if folder is not None else Path("runs") / decoded.name
     store_folder = corpus_folder(catalog, corpus)
@@ -134,6 +136,20 @@ def begin(
     return setup
 
 
+def check_judges(recipe: StudyRecipe) -> None:
+    """Raise for a reward model that is not there, which proxies would only miss much later."""
+    for stage in recipe.stage:
+        practice = stage.practice.middle if stage.practice is not None else None
+        if not isinstance(practice, Judged) or practice.judge == "verifier":
+            continue
+        if not Path(practice.judge).is_dir():
+            what = f"stage '{stage.name}': no folder '{practice.judge}' to read a judge from"
+            remedy = (
+                'Use judge = "verifier", or the folder of a sequence classifier with one output.'
+            )
+            raise NotFoundError(what, remedy=remedy)
+
+
 def resume(folder: Path) -> StudySetup:
     """Return the setup of a study from its folder alone."""
     notes = read_notes(folder)
@@ -158,6 +174,21 @@ def search(setup: StudySetup, workers: int | None) -> None:
         console.progress("search: member-steps", total) as advance,
     ):
         run_search(setup, engine, advance)
+    _warn_of_idle_stages(setup)
+
+
+def _warn_of_idle_stages(setup: StudySetup) -> None:
+    """Say which preference stages taught nothing, as members found no pairs to learn from."""
+    found: dict[str, list[bool]] = {}
+    for figure in setup.ledger.figures("search"):
+        if figure.name == "pairs":
+            found.setdefault(figure.stage, []).append(figure.value == 0)
+    for stage, empty in found.items():
+        if any(empty):
+            console.narrate(
+                f"stage '{stage}': {sum(empty)} of {len(empty)} proxies found no pairs and learned "
+                "nothing in it; ask more problems, or at a level that they answer now and then"
+            )
 
 
 def make_engine(workers: int | None, device: str) -> AbstractContextManager[Engine]:

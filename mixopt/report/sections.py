@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from mixopt.evaluation.measure import MEAN
 from mixopt.report import tables, wording
 from mixopt.report.charts.trials import agreement_of
 from mixopt.report.data import ReportData
@@ -211,16 +212,18 @@ def _outcomes(data: ReportData) -> Iterator[str]:
         return
     yield heading("Outcomes on fresh seeds")
     yield paragraph("Means over seeds, with standard errors.", "note")
-    yield table(
-        ["measure", *labels],
-        [
-            [
-                row.measure,
-                *("-" if c is None else wording.with_error(c.value, c.standard_error) for c in row.cells),
-            ]
-            for row in tables.outcome_rows(data)
-        ],
-    )  # fmt: skip
+    chief: list[list[str]] = []
+    others: list[list[str]] = []
+    for row in tables.outcome_rows(data):
+        found = (
+            "-" if cell is None else wording.with_error(cell.value, cell.standard_error)
+            for cell in row.cells
+        )
+        kept = chief if _is_chief(row.measure, data) else others
+        kept.append([row.measure, *found])
+    yield table(["measure", *labels], chief)
+    if others:
+        yield details(f"{len(others)} more measures", table(["measure", *labels], others))
     yield heading("Epochs at the target", 3)
     rows = tables.epoch_rows(data)
     epochs = {(row.domain, row.label): row.epochs for row in rows}
@@ -236,6 +239,14 @@ def _outcomes(data: ReportData) -> Iterator[str]:
             ]
             for domain, (supply, cap) in supplies.items()
         ],
+    )
+
+
+def _is_chief(measure: str, data: ReportData) -> bool:
+    """Whether a measure is what the study goes by, or a mean after the objective's stage."""
+    last = data.objective.split("/")[0]
+    return measure in (data.objective, data.contrast) or (
+        measure.startswith(f"{last}/") and measure.endswith(f"/{MEAN}")
     )
 
 

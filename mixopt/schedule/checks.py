@@ -20,6 +20,8 @@ SCHEMA_OF: Mapping[str, Schema] = {"lm": "text", "sft": "conversation"}
 PolicyName = Literal["doremi", "doge", "odm", "ado", "aioli", "skill_it", "learning_progress"]
 POLICY_NAMES: Final[tuple[str, ...]] = get_args(PolicyName)
 """The online policies: the keys of `training.online.table.POLICIES`."""
+LEAST_UPDATES: Final[Mapping[str, int]] = {"ado": 9}
+"""Fewest mixtures of policies that keep their prior for a while: with fewer they would do nothing."""
 
 TEXT_MEASURES: Final = ("bits_per_byte",)
 TASK_MEASURES: Final = ("margin", "accuracy", "answer_probability", "answer_bits_per_byte")
@@ -102,6 +104,13 @@ def _flaws_of_online(stage: Mapping[str, Any]) -> Flaws:
     for key in ("ordering", "ramp", "recall") if _is_online(stage) else ():
         if stage.get(key) is not None:
             yield flaw((key,), f"no {key} where the curve is online", stage[key])
+    curve = stage.get("curve")
+    if not isinstance(curve, Mapping) or not isinstance(curve.get("updates"), int):
+        return
+    least = LEAST_UPDATES.get(str(curve.get("online")), 1)
+    if 0 < curve["updates"] < least:
+        expected = f"at least {least}, as '{curve['online']}' keeps its prior until then"
+        yield flaw(("curve", "updates"), expected, curve["updates"])
 
 
 def _is_online(stage: Mapping[str, Any]) -> bool:

@@ -161,7 +161,7 @@ def _flaws_of_practice(
         near = get_close_matches(key, model.model_fields, n=1)
         expected = f"one of {', '.join(sorted(model.model_fields))}"
         yield flaw((key,), expected, f"unknown key '{key}'", nearest=near[0] if near else "")
-    faulty = set()
+    faulty: set[int | str] = set()
     for key in spans:
         for detail in _details(Span, table[key]):
             faulty.add(key)
@@ -171,7 +171,9 @@ def _flaws_of_practice(
     for end in ("low", "high"):
         ends = {key: _fitting(model, key, known[key][end]) for key in spans if key in known}
         for detail in _details(model, known | ends):
-            if (detail["loc"], str(detail["type"])) not in seen and detail["loc"][0] not in faulty:
+            if (detail["loc"], str(detail["type"])) not in seen and not faulty & set(
+                detail["loc"][:1]
+            ):
                 seen.add((detail["loc"], str(detail["type"])))
                 yield detail
 

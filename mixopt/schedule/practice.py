@@ -75,8 +75,7 @@ class Pivotal(Asking):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.low > self.high:
-            message = f"low <= high, got {self.low:g} and {self.high:g}"
-            raise ValueError(message)
+            refuse([flaw(("low",), f"at most high, which is {self.high:g}", self.low)])
         return self
 
 

@@ -22,7 +22,7 @@ from mixopt.proxy.ladder import LADDER, LadderRecipe, proxy_names
 from mixopt.proxy.model import Stack
 from mixopt.recipes.decode import Recipe, decode, read
 from mixopt.recipes.locate import KINDS, locate, shipped
-from mixopt.schedule.checks import POLICY_NAMES, TASK_MEASURES, TEXT_MEASURES
+from mixopt.schedule.checks import LEAST_UPDATES, POLICY_NAMES, TASK_MEASURES, TEXT_MEASURES
 from mixopt.schedule.layout import Source
 from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.open import PRACTICES
@@ -33,6 +33,7 @@ from mixopt.schedule.space import Space
 from mixopt.schedule.write import schedule_toml
 from mixopt.seeds import generator
 from mixopt.study.recipe import StudyRecipe
+from mixopt.training.online.ado import AdaptiveDataOptimization
 from mixopt.training.online.table import POLICIES
 
 ALL = [(kind, name) for kind in KINDS for name in shipped(kind)]
@@ -152,6 +153,7 @@ def test_a_schedule_is_open_for_search(name: str) -> None:
 
 def test_names_that_two_floors_know_are_the_same() -> None:
     assert set(POLICY_NAMES) == set(POLICIES)
+    assert LEAST_UPDATES["ado"] == AdaptiveDataOptimization().first + 1
     assert {*TEXT_MEASURES, *TASK_MEASURES} <= set(DIRECTIONS)
     assert set(PRACTICES) == {method for methods in METHODS_OF.values() for method in methods}
 

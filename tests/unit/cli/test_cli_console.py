@@ -51,6 +51,13 @@ def test_json_is_one_document_with_null_for_what_is_no_number(
     assert json.loads(capsys.readouterr().out) == [{"a": 1, "b": None}, {"a": "ü", "b": None}]
 
 
+def test_a_table_leaves_empty_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_table(("a", "b"), [(1, float("nan")), (2, None)], as_json=False)
+    told = capsys.readouterr().out
+    assert "nan" not in told
+    assert "None" not in told
+
+
 def test_a_table_shows_markup_of_users_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_table(("name",), [("[bold]x[/bold]",)], as_json=False)
     assert "[bold]x[/bold]" in capsys.readouterr().out

@@ -10,10 +10,12 @@ from fake_engine import TASKS, drills_are_good, made_up
 from tiny import make_setup, schedule_at
 
 from mixopt.cli.paths import StudyNotes, read_notes, write_notes
-from mixopt.cli.study import make_engine, show
+from mixopt.cli.study import check_judges, make_engine, show
 from mixopt.corpus.store import TokenStore
+from mixopt.errors import NotFoundError
 from mixopt.evaluation.result import MemberResult, TrainedNode
 from mixopt.study.engines.local import LocalEngine, processors
+from mixopt.study.recipe import StudyRecipe
 from mixopt.study.trial import search_trial
 from mixopt.training.tree import Member
 
@@ -66,3 +68,16 @@ def test_a_gpu_has_one_worker_unless_more_are_asked_for(
     engine = make_engine(workers, device)
     assert isinstance(engine, LocalEngine)
     assert engine.workers == expected
+
+
+def test_a_reward_model_that_is_not_there_is_told_before_anything_is_trained(
+    tiny_store: TokenStore, quick_path: Path
+) -> None:
+    practice = {"method": "judged", "levels": {"addition": 1}, "judge": str(quick_path / "none")}
+    stage = {"name": "dpo", "kind": "dpo", "tokens": 500, "practice": practice}
+    data = make_setup(tiny_store, quick_path).recipe.model_dump(mode="json", exclude_none=True)
+    recipe = StudyRecipe.model_validate(data | {"stage": [*data["stage"], stage]})
+    with pytest.raises(NotFoundError, match="stage 'dpo': no folder"):
+        check_judges(recipe)
+    (quick_path / "none").mkdir()
+    check_judges(recipe)

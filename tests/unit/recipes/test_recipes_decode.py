@@ -98,6 +98,18 @@ def test_flaws_stand_beside_the_faults_of_the_inner_validation() -> None:
     assert check_with(lambda value, _=None, /: value, 5, []) == 5
 
 
+def test_what_is_no_table_and_what_is_empty_are_told_in_plain_words() -> None:
+    class Load(Recipe):
+        cart: Cart
+        weights: Annotated[dict[str, float], Field(min_length=1)]
+        names: Annotated[dict[str, str], Field(min_length=1)]
+
+    with pytest.raises(RecipeError) as caught:
+        decode('cart = "red"\nweights = {}\nnames = "x"', Load, file="load.toml")
+    expected = {fault.key: fault.expected for fault in caught.value.faults}
+    assert expected == {"cart": "a table", "weights": "at least 1, not 0", "names": "a table"}
+
+
 def test_long_values_are_cut_in_the_text() -> None:
     with pytest.raises(RecipeError) as caught:
         decode(f'name = "x"\ncolour = "{"g" * 500}"', Cart, file="x")

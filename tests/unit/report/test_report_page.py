@@ -121,3 +121,12 @@ def test_writing_replaces_whole_pages_only(
         write_report(path, replace(data, study="other"))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_outcomes_show_what_the_study_goes_by_and_fold_the_rest(text: str) -> None:
+    section = text.split("Outcomes on fresh seeds", maxsplit=1)[1].split("<h3", maxsplit=1)[0]
+    shown, folded = section.split("<details>", maxsplit=1)
+    for measure in (OBJECTIVE, "late/bits_per_byte/mean", "sft/accuracy/mean"):
+        assert measure in shown
+    assert "late/bits_per_byte/web" in folded
+    assert "late/bits_per_byte/web" not in shown

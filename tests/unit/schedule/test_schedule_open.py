@@ -47,8 +47,13 @@ def test_open_numbers_take_their_values_and_whole_ones_are_rounded() -> None:
         ({"method": "judged", "beta": {"low": 2}}, ("beta", "high"), "Field required"),
         ({"method": "judged", "normalized": {"low": 0, "high": 1}}, ("normalized",), "boolean"),
         ({"method": "pivotal", "gap": {"low": 0.2, "high": 1.2}}, ("gap",), "or equal to 1"),
-        ({"method": "grpo", "levels": {}}, ("levels",), "at least 1 item"),
-        ({"method": "grpo", "levels": {"addition": 99}}, ("levels", "addition"), "level of 'addition'"),
+        ({"method": "pivotal", "low": 0.9, "high": 0.2}, ("low",), "at most high"),
+        ({"method": "grpo", "levels": {}}, ("levels",), "at least 1"),
+        (
+            {"method": "grpo", "levels": {"addition": 99}},
+            ("levels", "addition"),
+            "level of 'addition'",
+        ),
     ],
 )
 def test_faults_name_what_the_user_wrote(

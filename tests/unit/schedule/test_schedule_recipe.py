@@ -146,6 +146,7 @@ def test_a_stage_has_what_its_kind_trains_on(
         ({"curve": ONLINE}, {"gate": GATE}, "gate", "no gate after a stage whose curve is online"),
         ({"ordering": {"score": "length", "strength": 1}}, {"gate": GATE}, "gate", "ordered stage"),
         ({}, {"curve": ONLINE | {"online": "doremy"}}, "curve.online", "'doremi', 'doge'"),
+        ({}, {"curve": ONLINE | {"online": "ado", "updates": 8}}, "curve.updates", "at least 9"),
         ({}, {"curve": ONLINE, "recall": 0.2}, "recall", "no recall where the curve is online"),
         ({}, {"curve": {"shape": "linear"}}, "curve.knots", "a value"),
         ({}, {"gate": GATE | {"above": 2}}, "gate", "exactly one of above, below"),
