@@ -92,20 +92,23 @@ def _worse(data: ReportData) -> Iterator[str]:
     if not compared:
         yield paragraph("Nothing was compared with natural.")
         return
+    head = ["measure", "natural", "recommended", "gain", "95% interval"]
     if worse:
-        yield table(
-            ["measure", "natural", "recommended", "gain", "95% interval"],
+        kept = [row.measure.split("/")[0] in found.stages for row in worse]
+        rows = [
             [
-                [
-                    wording.measure_name(row.measure),
-                    _outcome(data, "natural", row.measure),
-                    _outcome(data, RECOMMENDED, row.measure),
-                    wording.signed(row.gain),
-                    wording.interval(row.low, row.high),
-                ]
-                for row in worse
-            ],
-        )
+                wording.measure_name(row.measure),
+                _outcome(data, "natural", row.measure),
+                _outcome(data, RECOMMENDED, row.measure),
+                wording.signed(row.gain),
+                wording.interval(row.low, row.high),
+            ]
+            for row in worse
+        ]
+        yield table(head, [row for row, keep in zip(rows, kept, strict=True) if keep])
+        others = [row for row, keep in zip(rows, kept, strict=True) if not keep]
+        if others:
+            yield details(f"{len(others)} more after other stages", table(head, others))
     else:
         yield paragraph(NOTHING_WORSE)
     yield paragraph(

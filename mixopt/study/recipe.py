@@ -117,6 +117,8 @@ class StudyRecipe(ScheduleRecipe):
                     f"a measure after one of the stages {', '.join(known) or '(none is sft)'}"
                 )
                 near = "".join(f"{n}/{name}/{subject}" for n in _near(stage_name, known))
+            elif name == _OF_TEXT[1] and not self._is_long():
+                expected = "an lm stage whose context_tokens are more than the target's"
             elif name not in _OF_TEXT:
                 expected = self._lack_of_task_measure(key, name, subject)
             elif texts and subject not in texts:
@@ -124,6 +126,13 @@ class StudyRecipe(ScheduleRecipe):
                 near = "".join(f"{stage_name}/{name}/{n}" for n in _near(subject, texts))
             if expected:
                 yield flaw(("study", *place), expected, key, nearest=near)
+
+    def _is_long(self) -> bool:
+        """Return whether a stage has longer sequences than the target begins with."""
+        short = self.target.context_tokens
+        return any(
+            (stage.context_tokens or 0) > short for stage in self.stage if stage.kind == "lm"
+        )
 
     def _lack_of_task_measure(self, key: str, name: str, subject: str) -> str:
         """Return what the examination would need for a measure of tasks; nothing if it has it."""

@@ -136,12 +136,19 @@ class Recommendation(Recipe):
     cpu_seconds: float
     tokens: int
 
+    @property
+    def stages(self) -> frozenset[str]:
+        """The stages after which the study looks: of the objective, guardrails and other optima."""
+        keys = (self.objective, *self.guardrails, *(each.measure for each in self.proposals))
+        return frozenset(key.split("/")[0] for key in keys)
+
     def worse(self, right: str = "natural") -> tuple[Comparison, ...]:
-        """Return the measures on which the recommended schedule is worse than a baseline."""
+        """Return the measures, after those stages, on which the recommendation is worse than a baseline."""
         return tuple(
             found
             for found in self.comparisons
             if found.left == RECOMMENDED and found.right == right and found.verdict == "worse"
+            if found.measure.split("/")[0] in self.stages
         )
 
     def compared(self, measure: str, right: str, left: str = RECOMMENDED) -> Comparison | None:

@@ -57,7 +57,8 @@ class Examiner:
         Args:
             backend: runs the members, at the rotary base that their stack has now.
             answers: whether to put task problems too, as to members that were taught to answer.
-            context: inputs per sequence of the longest stage, for `long_bits_per_byte`.
+            context: inputs per sequence of the longest stage; `long_bits_per_byte` is taken at it where
+                it is longer than the proxy's own.
             stage: after which it is.
         """
         found = self._measure_text(backend, context, stage)
@@ -69,11 +70,10 @@ class Examiner:
         return [[each for each in member if math.isfinite(each.value)] for member in found]
 
     def _measure_text(self, backend: Backend, context: int, stage: str) -> list[list[Measure]]:
-        names = ("bits_per_byte", "long_bits_per_byte")
-        if context == self._context:
-            return measure_held_out(backend, self._read(context), stage, names)
-        found = measure_held_out(backend, self._read(self._context), stage, names[:1])
-        _extend(found, measure_held_out(backend, self._read(context), stage, names[1:]))
+        found = measure_held_out(backend, self._read(self._context), stage, ("bits_per_byte",))
+        if context > self._context:
+            long = measure_held_out(backend, self._read(context), stage, ("long_bits_per_byte",))
+            _extend(found, long)
         return found
 
     def _read(self, context: int) -> HeldOut:

@@ -43,7 +43,14 @@ def _run(engine: Engine, jobs: Sequence[LaneJob]) -> tuple[list[MemberResult], i
     steps: list[int] = []
     with engine:
         engine.run(jobs, found.extend, steps.append)
-    plain = [replace(result, cpu_seconds=0.0) for result in found]
+    plain = [
+        replace(
+            result,
+            cpu_seconds=0.0,
+            path=tuple(replace(node, cpu_seconds=0.0) for node in result.path),
+        )
+        for result in found
+    ]
     return sorted(plain, key=lambda result: (result.trial, result.seed)), sum(steps)
 
 

@@ -9,7 +9,7 @@ from mixopt.study.recipe import StudyRecipe
 
 
 def test_measures_of_known_stages_and_families_are_taken() -> None:
-    keys = ("early/bits_per_byte/prose", "late/long_bits_per_byte/mean", "sft/accuracy/addition")
+    keys = ("early/bits_per_byte/prose", "late/bits_per_byte/mean", "sft/accuracy/addition")
     assert study_recipe(objective="sft/margin/mean", also=keys).study.also == keys
 
 
@@ -17,6 +17,7 @@ def test_measures_of_known_stages_and_families_are_taken() -> None:
     ("key", "expected"),
     [
         ("sfft/margin/mean", "after one of the stages sft "),
+        ("late/long_bits_per_byte/mean", "an lm stage whose context_tokens are more"),
         ("late/margin/mean", "after one of the stages sft "),
         ("begin/bits_per_byte/mean", "after one of the stages early, late, sft "),
         ("sft/margin/addition@4", "a family of"),

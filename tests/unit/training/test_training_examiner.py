@@ -36,11 +36,7 @@ def _measured(
 def test_text_is_measured_always_and_problems_where_answers_are_to_be_had(
     tiny_store: TokenStore,
 ) -> None:
-    texts = {
-        f"{name}/{subject}"
-        for name in ("bits_per_byte", "long_bits_per_byte")
-        for subject in (*TEXT_DOMAINS, "mean")
-    }
+    texts = {f"bits_per_byte/{subject}" for subject in (*TEXT_DOMAINS, "mean")}
     assert set(_measured(tiny_store, answers=False)) == texts
     both = _measured(tiny_store)
     assert {key.split("/")[1] for key in set(both) - texts} == {*LEVELS, "mean"}
@@ -99,9 +95,9 @@ def test_what_is_not_finite_is_no_measure(tiny_store: TokenStore) -> None:
     examiner = Examiner(replace(EXAMINATION, more_levels=True), tiny_store, CONTEXT)
     lost, fine = examiner.measure(backend, answers=True, context=CONTEXT, stage="sft")
     assert {each.name for each in lost} <= {"accuracy"}
-    assert len(fine) > 40
+    assert len(fine) > 30
 
 
 def test_without_levels_there_are_no_problems(tiny_store: TokenStore) -> None:
     found = _measured(tiny_store, replace(EXAMINATION, levels={}, samples=4, more_levels=True))
-    assert len(found) == 8
+    assert len(found) == 4

@@ -145,8 +145,7 @@ def test_text_is_measured_after_every_stage_and_tasks_after_tuning(tiny_store: T
     (result,) = train(tiny_store, [member(tiny_store, 1)]).values()
     keys = {(measure.stage, measure.name) for measure in result.measures}
     tasks = {"margin", "answer_bits_per_byte", "answer_probability", "accuracy"}
-    texts = {"bits_per_byte", "long_bits_per_byte"}
-    expected = {(stage, name) for stage in ("early", "late", "sft") for name in texts}
+    expected = {(stage, "bits_per_byte") for stage in ("early", "late", "sft")}
     assert keys == expected | {("sft", name) for name in {*tasks, "preference_accuracy"}}
     subjects = {m.subject for m in result.measures if m.name == "bits_per_byte"}
     assert subjects == {*TEXT_DOMAINS, "mean"}
