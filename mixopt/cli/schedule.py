@@ -23,6 +23,7 @@ from mixopt.schedule.mapping import read_mapping
 from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.plan import Plan, make_plan
 from mixopt.schedule.recipe import ScheduleRecipe, read_schedule
+from mixopt.schedule.remarks import remarks
 from mixopt.schedule.schedule import Schedule, Stage
 from mixopt.schedule.space import Space, fixed_kind
 from mixopt.schedule.write import schedule_toml
@@ -80,7 +81,7 @@ def show(
         console.show_text(schedule_toml(schedule))
         return
     for stage in schedule.stages:
-        for note in _notes(stage):
+        for note in remarks(stage):
             console.narrate(f"{stage.name}: {note}")
     console.show_table(*stage_table(schedule, space.inventory), as_json=as_json)
 
@@ -154,22 +155,6 @@ def stage_table(
 
 def _practised(stage: Stage) -> str:
     return f"own answers ({stage.practice.method})" if stage.practice else ""
-
-
-def _notes(stage: Stage) -> list[str]:
-    """Return what a table of mixtures does not show of a stage."""
-    notes = []
-    if stage.gate is not None:
-        notes.append(f"starts when {stage.gate}, in shares of its tokens and those before")
-    if stage.ordering is not None:
-        notes.append(f"ordered by {stage.ordering.score}, strength {stage.ordering.strength:g}")
-    if stage.online is not None:
-        notes.append(f"{stage.online.policy} sets the mixture {stage.online.updates} times")
-    if stage.rope_base is not None:
-        notes.append(f"rotary base {stage.rope_base:,.0f}")
-    if stage.packing != "stream":
-        notes.append(f"documents packed {stage.packing}")
-    return notes
 
 
 def _resolve(space: Space, at: str) -> Schedule:

@@ -12,7 +12,7 @@ from mixopt.report.data import ReportData
 from mixopt.report.figures import pictures
 from mixopt.report.markup import details, heading, items, paragraph, picture, table
 from mixopt.report.stages import stages_section
-from mixopt.schedule.schedule import Stage
+from mixopt.schedule.remarks import remarks
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.recommendation import RECOMMENDED, Recommendation
 
@@ -56,14 +56,14 @@ def _schedule(data: ReportData) -> Iterator[str]:
     rows = tables.weight_rows(schedule)
     domains = [name for name in data.inventory.names() if any(row.domain == name for row in rows)]
     yield heading(title)
-    besides = any(_besides(stage) for stage in schedule.stages)
+    besides = any(remarks(stage) for stage in schedule.stages)
     yield table(
         ["stage", "kind", *(["besides"] if besides else []), "tokens", *domains],
         [
             [
                 stage.name,
                 stage.kind,
-                *([_besides(stage)] if besides else []),
+                *(["; ".join(remarks(stage))] if besides else []),
                 wording.tokens(stage.tokens),
                 *(_weight(rows, stage.name, domain) for domain in domains),
             ]
@@ -347,22 +347,6 @@ def _weight(rows: list[tables.WeightRow], stage: str, domain: str) -> str:
                 return wording.percent(row.mean)
             return f"{wording.percent(row.first)} → {wording.percent(row.last)}"
     return "-"
-
-
-def _besides(stage: Stage) -> str:
-    """Return what is peculiar to a stage, beyond its mixture."""
-    said = []
-    if stage.gate is not None:
-        said.append(f"starts when {stage.gate}")
-    if stage.online is not None:
-        said.append(f"mixture set by {stage.online.policy}, prior shown")
-    if stage.ordering is not None:
-        said.append(f"ordered by {stage.ordering.score}, strength {stage.ordering.strength:+.2g}")
-    if stage.practice is not None:
-        said.append(f"own answers, {stage.practice.method}")
-    if stage.packing == "whole":
-        said.append("whole documents")
-    return "; ".join(said)
 
 
 def _predictions(data: ReportData, found: Recommendation) -> Iterator[str]:

@@ -6,30 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from mixopt import seeds
 from mixopt.schedule.curve import Knot, MixtureCurve
 from mixopt.schedule.mixture import Mixture, mixture_of
 
 _COSINE_KNOTS = 17  # at most 0.24% of the way between its two mixtures off
-
-
-def order(scores: ArrayLike, strength: float, key: int) -> NDArray[np.int64]:
-    """Return which of N sequences stands at each rank of an epoch, each exactly once.
-
-    Strength 0 is the keyed permutation that unordered stages use; 1 sorts by score, least first, -1
-    greatest first, and sequences of equal score stay as the permutation has them; see `rearrange`.
-
-    Args:
-        scores: [N] of the sequences by position, in any unit; only their ranks matter.
-        strength: in [-1, 1].
-        key: names the permutation.
-
-    Returns:
-        [N] positions.
-    """
-    values = np.asarray(scores, float)
-    shuffled = seeds.permute(np.arange(len(values)), len(values), key)
-    return shuffled[rearrange(values[shuffled], strength)]
 
 
 def rearrange(scores: ArrayLike, strength: float) -> NDArray[np.int64]:
@@ -60,25 +40,6 @@ def rearrange(scores: ArrayLike, strength: float) -> NDArray[np.int64]:
     aim = quantiles if strength > 0 else 1 - quantiles
     wanted = abs(strength) * aim + (1 - abs(strength)) * places
     return np.asarray(np.argsort(wanted, kind="stable"))
-
-
-def rank_correlation(strength: float) -> float:
-    """Return Spearman's correlation of place and score that a strength gives, without ties.
-
-    For q and u uniform and independent, Z = s q + (1 - s) u with distribution function F, it is
-    12 E[F(Z) q] - 3. For 0 <= s <= 1 this integrates to
-
-        r - 3 r^2 / 10             with r = s / (1 - s) <= 1,
-        1 - r^2 / 2 + r^3 / 5      with r = (1 - s) / s <= 1,
-
-    which rises strictly from 0 through 0.7 at s = 1/2 to 1; for -s it is the negative.
-    """
-    size = abs(strength)
-    if size <= 0.5:
-        ratio = size / (1 - size)
-        return float(np.sign(strength) * (ratio - 0.3 * ratio**2))
-    ratio = (1 - size) / size
-    return float(np.sign(strength) * (1 - ratio**2 / 2 + ratio**3 / 5))
 
 
 def ramp(before: Mixture, after: MixtureCurve, width: float) -> MixtureCurve:

@@ -1,6 +1,6 @@
 """Order apart from dose: gates that open where a proxy is ready, and a curriculum against its controls.
 
-    python tests/benchmarks/order.py [--folder mixopt-demo] [--seeds 6] [--score difficulty]
+    python tests/benchmarks/order.py [--folder mixopt-demo] [--seeds 6] [--score length]
 
 The gate puts task-like text first in once the proxy reads code well enough; mixtures before it
 differ. The curriculum sorts one stage by a score, easiest first and hardest first, and moves its
