@@ -44,6 +44,18 @@ class Coordinate:
     high: float
     log: bool = False
 
+    def inward(self, value: float) -> float:
+        """Return where a value lies in the range, from 0 to 1; in logarithms where `log` is set."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def outward(self, where: float) -> float:
+        """Return the value at a place in the range, from 0 to 1."""
+        if self.log:
+            return float(self.low * (self.high / self.low) ** where)
+        return self.low + where * (self.high - self.low)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:

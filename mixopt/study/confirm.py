@@ -31,8 +31,9 @@ from mixopt.study.recommendation import (
 from mixopt.study.results import column, law_of, restraint_of
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, confirm_trial
+from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.propose import Proposal, Restraint, propose
+from mixopt.surrogate.propose import Proposal, propose
 from mixopt.training.runs import OnProgress
 
 

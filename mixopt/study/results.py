@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.recipe import StudySettings
-from mixopt.surrogate.features import Features, schedule_features
+from mixopt.surrogate.exploration import Restraint
+from mixopt.surrogate.features import Features, point_features
 from mixopt.surrogate.fit import MeasureLaw, fit_measure
-from mixopt.surrogate.propose import Restraint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +70,8 @@ def column(key: str, records: Sequence[TrialRecord]) -> Column:
 def features_of(records: Sequence[TrialRecord], space: Space) -> Features:
     """Return the features of trials, over the catalog's text domains."""
     schedules = [schedule_of(record, space) for record in records]
-    return schedule_features(schedules, space.inventory.names("text"))
+    points = [json.loads(record.point) for record in records]
+    return point_features(space, schedules, points, space.inventory.names("text"))
 
 
 def law_of(key: str, records: Sequence[TrialRecord], space: Space, *, seed: int) -> MeasureLaw:

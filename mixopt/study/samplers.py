@@ -17,8 +17,8 @@ from mixopt.schedule.space import Coordinate, Values
 from mixopt.study.recipe import SamplerName, StudySettings
 from mixopt.study.results import law_of, restraint_of
 from mixopt.study.setup import StudySetup
+from mixopt.surrogate.batch import propose_batch
 from mixopt.surrogate.fit import FEWEST_ROWS
-from mixopt.surrogate.propose import propose_batch
 
 
 def distributions(
@@ -102,7 +102,7 @@ def _fewest_results(settings: StudySettings) -> float:
 
 def _random_point(setup: StudySetup, number: int) -> Values:
     rng = seeds.generator(setup.key("random"), number)
-    return {found.name: _scaled(rng.random(), found) for found in setup.space.coordinates()}
+    return {found.name: found.outward(rng.random()) for found in setup.space.coordinates()}
 
 
 def _shared(
@@ -124,15 +124,7 @@ def _design_point(setup: StudySetup, number: int) -> Values:
             "ignore", UserWarning
         )  # balance needs powers of two; we stop anywhere
         cube = engine.fast_forward(number).random(1)[0]
-    return {
-        found.name: _scaled(float(u), found) for found, u in zip(coordinates, cube, strict=True)
-    }
-
-
-def _scaled(unit: float, found: Coordinate) -> float:
-    if found.log:
-        return float(found.low * (found.high / found.low) ** unit)
-    return found.low + unit * (found.high - found.low)
+    return {found.name: found.outward(float(u)) for found, u in zip(coordinates, cube, strict=True)}
 
 
 def _law_points(setup: StudySetup, first: int, count: int) -> list[Values]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +15,10 @@ from mixopt.schedule.mixture import BASELINES, Mixture, mixture_of
 from mixopt.schedule.recipe import MixtureSource, OnlineRecipe, StageRecipe
 from mixopt.schedule.space import Coordinate, Space, Values
 from mixopt.schedule.values import ends_of
-from mixopt.surrogate.features import Features, schedule_features
+from mixopt.surrogate.features import Features, point_features
 
 Matrix = NDArray[np.float64]
 
-_SEEN = ("share", "recall", "ramp")  # of an lm stage, beside its mixtures
 _EDGE = 1e-9  # logarithms of odds stay finite this close to the ends of the unit interval
 
 
@@ -40,15 +38,9 @@ class Candidates:
 
     def joined(self, other: Candidates) -> Candidates:
         """Return the points of both."""
-        mine, theirs = self.features, other.features
         return Candidates(
             cube=np.concatenate([self.cube, other.cube]),
-            features=Features(
-                domains=mine.domains,
-                stages=mine.stages,
-                weights=np.concatenate([mine.weights, theirs.weights]),
-                tokens=np.concatenate([mine.tokens, theirs.tokens]),
-            ),
+            features=self.features.joined(other.features),
             divergences=np.concatenate([self.divergences, other.divergences]),
         )
 
@@ -57,26 +49,20 @@ class Candidates:
 class Box:
     """The open coordinates of a space, scaled to the unit cube.
 
-    Only mixtures and shares of lm stages move: a law sees nothing else, so every other coordinate
-    (a learning rate, an ordering, the mixture of another kind of stage) stays where the natural
-    baseline is.
-
     Attributes:
         space: the space.
         coordinates: all C of them.
-        moves: [C] which of them the law sees.
         baselines: [3, C] the natural, uniform and UniMax points.
     """
 
     space: Space
     coordinates: tuple[Coordinate, ...]
-    moves: NDArray[np.bool_]
     baselines: Matrix
 
     def values(self, point: NDArray[np.float64]) -> dict[str, float]:
         """Return coordinate name -> value at a point of the unit cube."""
         pairs = zip(self.coordinates, point.tolist(), strict=True)
-        return {found.name: _outward(found, where) for found, where in pairs}
+        return {found.name: found.outward(where) for found, where in pairs}
 
     def cube(self, values: Values) -> NDArray[np.float64]:
         """Return the point of the unit cube that has these values; [C]."""
@@ -85,11 +71,8 @@ class Box:
     def fill(self, count: int, rng: np.random.Generator) -> Matrix:
         """Return at least `count` points of a scrambled Sobol sequence, a power of two; [N, C]."""
         power = max(1, int(np.ceil(np.log2(max(count, 2)))))
-        sequence = qmc.Sobol(int(self.moves.sum()), rng=int(rng.integers(2**62)))
-        inner = sequence.random_base2(power)
-        cube = np.repeat(self.baselines[:1], len(inner), axis=0)
-        cube[:, self.moves] = inner
-        return cube
+        sequence = qmc.Sobol(len(self.coordinates), rng=int(rng.integers(2**62)))
+        return np.asarray(sequence.random_base2(power))
 
     def around(self, parents: Matrix, count: int, width: float, rng: np.random.Generator) -> Matrix:
         """Return `count` points near the parents; steps are normal in the log odds; [count, C].
@@ -101,7 +84,7 @@ class Box:
         odds = logit(np.clip(chosen, _EDGE, 1 - _EDGE))
         steps = width * rng.standard_normal(odds.shape)
         steps *= rng.random(odds.shape) < rng.choice([0.15, 0.5, 1.0], size=(count, 1))
-        return np.asarray(np.where(self.moves, expit(odds + steps), chosen))
+        return np.asarray(expit(odds + steps))
 
     def look(self, cube: Matrix, domains: tuple[str, ...]) -> Candidates:
         """Resolve points and describe those that the supply allows.
@@ -109,17 +92,19 @@ class Box:
         Raises:
             SupplyError: none of them is allowed; the reason is that of the last.
         """
-        schedules, kept = [], []
+        schedules, points, kept = [], [], []
         refusal: SupplyError | None = None
         for number, point in enumerate(cube):
             try:
-                schedules.append(self.space.resolve(self.values(point)))
+                values = self.values(point)
+                schedules.append(self.space.resolve(values))
+                points.append(values)
                 kept.append(number)
             except SupplyError as error:
                 refusal = error
         if refusal is not None and not kept:
             raise refusal
-        features = schedule_features(schedules, domains)
+        features = point_features(self.space, schedules, points, domains)
         return Candidates(
             cube=cube[kept],
             features=features,
@@ -131,20 +116,18 @@ def open_box(space: Space) -> Box:
     """Return the box of a space.
 
     Raises:
-        LawError: nothing that a law sees is open in the recipe.
+        LawError: nothing is open in the recipe.
     """
     coordinates = space.coordinates()
-    lm = [stage.name for stage in space.recipe.stage if stage.kind == "lm"]
-    moves = np.array([_seen(found.name, lm) for found in coordinates], bool)
-    if not moves.any():
+    if not coordinates:
         message = f"nothing to propose for recipe '{space.recipe.name}'"
         raise LawError(
             message,
-            why="No mixture and no share of an lm stage is open in it.",
-            remedy="Give a stage a `free` mixture or a range of shares.",
+            why="Nothing is open in it.",
+            remedy="Give a stage a `free` mixture, or a range in place of a number.",
         )
     points = [_inner_point(coordinates, space.baseline(name)) for name in BASELINES]
-    return Box(space=space, coordinates=coordinates, moves=moves, baselines=np.array(points))
+    return Box(space=space, coordinates=coordinates, baselines=np.array(points))
 
 
 def prior_doses(space: Space, features: Features) -> Matrix:
@@ -196,22 +179,5 @@ def _source_prior(space: Space, source: MixtureSource, stage: StageRecipe) -> Mi
     return space.named(given, stage) if isinstance(given, str) else mixture_of(given or {})
 
 
-def _seen(name: str, stages: Sequence[str]) -> bool:
-    stage, _, part = name.partition(".")
-    return stage in stages and (part in _SEEN or ".mixture." in f".{part}")
-
-
-def _outward(found: Coordinate, where: float) -> float:
-    if found.log:
-        return float(found.low * (found.high / found.low) ** where)
-    return found.low + where * (found.high - found.low)
-
-
 def _inner_point(coordinates: tuple[Coordinate, ...], values: Values) -> NDArray[np.float64]:
-    return np.array([_inward(found, values[found.name]) for found in coordinates])
-
-
-def _inward(found: Coordinate, value: float) -> float:
-    if found.log:
-        return float(np.log(value / found.low) / np.log(found.high / found.low))
-    return (value - found.low) / (found.high - found.low)
+    return np.array([found.inward(values[found.name]) for found in coordinates])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,8 @@ from mixopt.surrogate.features import Features
 from mixopt.surrogate.laws.law import FittedLaw, Law, Prediction, Vector
 from mixopt.surrogate.laws.mean import Mean, combine
 from mixopt.surrogate.laws.table import LAWS
+from mixopt.surrogate.runs import Direction
 from mixopt.surrogate.scores import LawScore, score
-
-Direction = Literal["minimize", "maximize"]
 
 FEWEST_ROWS = 8
 _FEWEST_FOLDS = 4

@@ -55,6 +55,31 @@ class Law(Protocol):
         """
 
 
+class FittedJointLaw(Protocol):
+    """A law of several measures with its parameters found."""
+
+    def predict(self, features: Features) -> tuple[Prediction, ...]:
+        """Return one prediction per measure, each for every row."""
+
+
+class JointLaw(Protocol):
+    """A family that explains several measures of the same runs together."""
+
+    @property
+    def name(self) -> str:
+        """The name in tables and reports."""
+
+    def fit(self, features: Features, values: Matrix, noise: Matrix, seed: int) -> FittedJointLaw:
+        """Fit the family to runs.
+
+        Args:
+            features: N schedules.
+            values: [N, P] costs, finite.
+            noise: [N, P] variances of the values over seeds, in squared units of the values.
+            seed: names the random starts; the same seed gives the same law.
+        """
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standard:
     """The affine map between a measure's units and values of mean 0 and standard deviation 1."""
