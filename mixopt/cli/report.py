@@ -46,8 +46,10 @@ def report(
 
 def write_page(folder: Path, out: Path, exports: tuple[Path, ...]) -> Path:
     """Write the page and return where it is."""
-    settings = read_settings(folder).study
+    recipe = read_settings(folder)
+    settings = recipe.study
     choices = ReportChoices(
+        recipe=recipe,
         objective=settings.objective,
         contrast=settings.also[0] if settings.also else None,
         study_seed=settings.seed,

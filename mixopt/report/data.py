@@ -96,12 +96,14 @@ class ReportChoices:
             folds of the study where the seed is the same; otherwise its out-of-fold figures
             differ a little from those in the recommendation.
         exports: files that the recommended schedule was exported to.
+        recipe: the space of the study; without it the law sees mixtures alone, no settings.
     """
 
     objective: str | None = None
     contrast: str | None = None
     study_seed: int = 0
     exports: tuple[Path, ...] = ()
+    recipe: ScheduleRecipe | None = None
 
 
 def read_report_data(
@@ -135,7 +137,13 @@ def gather(study_folder: Path, inventory: Inventory, choices: ReportChoices) -> 
     objective = choices.objective or _default_objective(keys, concluded)
     fresh = ledger.records("confirm")
     confirm = one_of_each(fresh, concluded)
-    law, missing = _law(objective, search, inventory, choices.study_seed)
+    recipe = choices.recipe
+    space = (
+        _space(search[0], inventory)
+        if recipe is None
+        else Space(recipe=recipe, inventory=inventory)
+    )
+    law, missing = _law(objective, search, space, choices.study_seed)
     shown = accounted(confirm or search)
     return ReportData(
         study=concluded.study if concluded else study_folder.resolve().name,
@@ -242,11 +250,11 @@ def _default_contrast(
 
 
 def _law(
-    objective: str, search: Sequence[TrialRecord], inventory: Inventory, study_seed: int
+    objective: str, search: Sequence[TrialRecord], space: Space, study_seed: int
 ) -> tuple[MeasureLaw | None, str]:
     seed = seeds.derive(study_seed, "study", "fit", objective)
     try:
-        return law_of(objective, search, _space(search[0], inventory), seed=seed), ""
+        return law_of(objective, search, space, seed=seed), ""
     except LawError as error:
         return None, str(error)
 
