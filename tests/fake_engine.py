@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ from mixopt.schedule.schedule import Schedule
 from mixopt.study.search import run_search
 from mixopt.study.setup import StudySetup
 from mixopt.training.lane import LaneJob
-from mixopt.training.runs import OnProgress, OnResults
+from mixopt.training.runs import OnProgress, OnResults, Stop
 from mixopt.training.tree import Member
 
 Worth = Callable[[Schedule], float]
@@ -57,7 +58,7 @@ class FakeEngine:
         for job in jobs:
             if self.lanes is not None and self._ended >= self.lanes:
                 raise Killed
-            on_results([made_up(member, self.worth) for member in job.members])
+            on_results([_lived(member, self.worth, job.stop) for member in job.members])
             self.trained += [(member.trial, member.seed) for member in job.members]
             on_progress(len(job.members))
             self._ended += 1
@@ -86,6 +87,15 @@ def made_up(member: Member, worth: Worth) -> MemberResult:
         figures=_figures(member),
         chosen=_chosen(member),
     )
+
+
+def _lived(member: Member, worth: Worth, stop: Stop) -> MemberResult:
+    """Return all that is made up, or what there is after `late` if the member is stopped there."""
+    result = made_up(member, worth)
+    late = tuple(each for each in result.measures if each.stage == "late")
+    if stop(member.trial, member.seed, late):
+        return replace(result, measures=late, stopped_after="late")
+    return result
 
 
 def search(setup: StudySetup, engine: FakeEngine | None = None) -> FakeEngine:

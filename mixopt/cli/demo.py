@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from mixopt.cli import console
+from mixopt.cli.begin import Material, begin, train
 from mixopt.cli.catalog import build_file
 from mixopt.cli.export import export_file, show_checks
 from mixopt.cli.paths import WorkersOption
 from mixopt.cli.recommend import order_lines, run_confirmation, show_outcomes
 from mixopt.cli.report import write_page
-from mixopt.cli.study import Material, begin, narrate_costs, search
+from mixopt.cli.study import narrate_costs
 from mixopt.export.target import TARGETS
 from mixopt.recipes.locate import locate
 from mixopt.study.recommendation import SCHEDULE_FILE, Recommendation
@@ -55,7 +56,7 @@ def demo(
         build_file("demo", catalog)
     console.headline("2 of 5  study: proxies through their whole life, stage by stage")
     setup = begin(Material(recipe=str(recipe_file), catalog=catalog), study_folder, None, None)
-    search(setup, workers)
+    train(setup, workers)
     console.headline("3 of 5  laws, proposals, confirmation on fresh seeds")
     found = run_confirmation(setup, workers)
     console.headline("4 of 5  exports")

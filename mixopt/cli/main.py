@@ -30,6 +30,7 @@ GROUPS: Final = (
     Group(name="study", help="Search a space of schedules with proxies."),
     Group(name="proxy", help="Show proxies, and measure how fast this device trains them."),
     Group(name="recommend", help="Confirm a study's winner on fresh seeds."),
+    Group(name="law", help="Fit laws to a table of runs, predict, compare and propose mixtures."),
     Group(name="export", help="Write a schedule as configs of real trainers."),
     Group(name="report", help="Write a study as one HTML page."),
 )

@@ -50,6 +50,7 @@ class StudyNotes:
     mapped: tuple[
         str, ...
     ] = ()  # what the recipe's names of data stand for, as on the command line
+    warm: tuple[str, ...] = ()  # folders of earlier studies, as on the command line
 
 
 def find_catalog(given: Path | None) -> Path:
@@ -94,7 +95,8 @@ def read_notes(folder: Path) -> StudyNotes:
     path = folder / _NOTES
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return StudyNotes(**found | {"mapped": tuple(found.get("mapped", ()))})
+        lists = {name: tuple(found.get(name, ())) for name in ("mapped", "warm")}
+        return StudyNotes(**found | lists)
     except FileNotFoundError:
         what = f"{folder} is no study"
         raise StudyError(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mixopt.cli import console
+from mixopt.cli.begin import make_engine, resume
 from mixopt.cli.paths import JsonOption, WorkersOption
-from mixopt.cli.study import make_engine, resume
 from mixopt.study.confirm import confirm, confirmation_trials, find_optima, remaining_steps
 from mixopt.study.recommendation import SCHEDULE_FILE, Recommendation
 from mixopt.study.setup import StudySetup
@@ -32,7 +32,14 @@ def recommend(
         console.show_json(found)
         return
     show_outcomes(found)
-    lines = [found.sentence, *order_lines(found), "", f"schedule: {folder / SCHEDULE_FILE}"]
+    show_rungs(found)
+    lines = [
+        found.sentence,
+        *order_lines(found),
+        *worth_lines(found),
+        "",
+        f"schedule: {folder / SCHEDULE_FILE}",
+    ]
     console.conclude("recommendation", lines)
 
 
@@ -58,6 +65,39 @@ def run_confirmation(setup: StudySetup, workers: int | None) -> Recommendation:
 def order_lines(found: Recommendation) -> list[str]:
     """Return what the order does by itself, in plain words; nothing where it was not looked at."""
     return list(found.order_effect.sentences()) if found.order_effect is not None else []
+
+
+def worth_lines(found: Recommendation) -> list[str]:
+    """Return what more trials are expected to gain; nothing where it was not estimated."""
+    if found.next_worth is None:
+        return []
+    return [
+        f"Another batch of the search is expected to gain {found.next_worth:.3g} in {found.objective}."
+    ]
+
+
+def show_rungs(found: Recommendation) -> None:
+    """Print what smaller and larger proxies make of the recommendation; nothing without any."""
+    if not found.rungs:
+        return
+    columns = ["proxy", "parameters", "tokens", "measure", "trials"]
+    columns += ["recommended", "natural", "ranks", "top quarter"]
+    rows = [
+        (
+            each.proxy,
+            each.parameters,
+            each.lm_tokens,
+            each.measure,
+            each.trials,
+            f"{each.recommended:.4f} +- {each.recommended_deviation:.4f}",
+            f"{each.natural:.4f} +- {each.natural_deviation:.4f}",
+            each.rank_correlation,
+            each.top_quarter_rank_correlation,
+        )
+        for each in found.rungs
+    ]
+    title = "predicted at other proxies, and how laws rank from the smaller to the larger"
+    console.show_table(columns, rows, as_json=False, title=title)
 
 
 def show_outcomes(found: Recommendation) -> None:

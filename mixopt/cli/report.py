@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mixopt.cli import console
+from mixopt.cli.begin import read_settings
 from mixopt.cli.paths import JsonOption, read_notes
-from mixopt.cli.study import read_settings
 from mixopt.errors import StudyError
 from mixopt.evaluation.measure import MEAN
 from mixopt.report.accounts import AccountRow, account_rows

@@ -43,6 +43,7 @@ class ReportData:
         search: its trials, by number.
         confirm: the trials on fresh seeds, one of each label.
         superseded: trials of earlier confirmations, which count for the cost alone.
+        others: trials of other proxies, before the search and after it; for the cost alone.
         inventory: what the catalog holds.
         law: of the objective, fitted to the search; None where it cannot be fitted.
         law_missing: why there is no law.
@@ -59,6 +60,7 @@ class ReportData:
     confirm: tuple[TrialRecord, ...]
     inventory: Inventory
     superseded: tuple[TrialRecord, ...] = ()
+    others: tuple[TrialRecord, ...] = ()
     law: MeasureLaw | None = None
     law_missing: str = ""
     exports: tuple[Path, ...] = ()
@@ -154,6 +156,7 @@ def gather(study_folder: Path, inventory: Inventory, choices: ReportChoices) -> 
         confirm=confirm,
         inventory=inventory,
         superseded=tuple(record for record in fresh if record not in confirm),
+        others=(*ledger.records("scout"), *ledger.records("scale")),
         law=law,
         law_missing=missing,
         exports=choices.exports,

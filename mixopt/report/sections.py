@@ -184,8 +184,14 @@ def _signal(data: ReportData) -> Iterator[str]:
 
 def _cost(data: ReportData) -> Iterator[str]:
     yield heading("What it cost")
-    names = {"search": "search", "confirm": "confirmation on fresh seeds", "all": "both"}
-    rows = tables.cost_rows([*data.search, *data.confirm, *data.superseded])
+    rows = tables.cost_rows([*data.others, *data.search, *data.confirm, *data.superseded])
+    names = {
+        "scout": "scouts, on smaller or shorter proxies",
+        "search": "search",
+        "scale": "larger runs",
+        "confirm": "confirmation on fresh seeds",
+        "all": "both" if len(rows) == 3 else "all",
+    }
     yield table(
         ["phase", "trials", "runs", "tokens trained on", "processor time"],
         [

@@ -228,9 +228,10 @@ def epoch_rows(data: ReportData) -> list[EpochRow]:
 
 
 def cost_rows(records: Iterable[TrialRecord]) -> list[CostRow]:
-    """Return trials, runs, tokens and processor time of each phase and of both."""
+    """Return trials, runs, tokens and processor time of each phase and of all together."""
     everything = list(records)
-    phases = [phase for phase in ("search", "confirm") if any(r.phase == phase for r in everything)]
+    order = ("scout", "search", "scale", "confirm")
+    phases = [phase for phase in order if any(r.phase == phase for r in everything)]
     rows = [_cost(phase, [r for r in everything if r.phase == phase]) for phase in phases]
     return [*rows, _cost("all", everything)]
 

@@ -233,9 +233,10 @@ def _weight_tables(
     table: Mapping[str, Any], place: tuple[int | str, ...] = ()
 ) -> Iterator[tuple[tuple[int | str, ...], Mapping[str, Any]]]:
     """Yield every table of weights of a stage with its place."""
-    for key in ("mixture", "prior"):
+    for key in ("mixture", "prior", "floors", "ceilings"):
         if isinstance(table.get(key), Mapping):
             yield (*place, key), table[key]
+    yield from _named_in_bounds(table, place)
     for key in ("free", "curve"):
         if isinstance(table.get(key), Mapping):
             yield from _weight_tables(table[key], (*place, key))
@@ -243,6 +244,20 @@ def _weight_tables(
     for number, knot in enumerate(knots if isinstance(knots, list | tuple) else ()):
         if isinstance(knot, Mapping):
             yield from _weight_tables(knot, (*place, "knots", number))
+
+
+def _named_in_bounds(
+    free: Mapping[str, Any], place: tuple[int | str, ...]
+) -> Iterator[tuple[tuple[int | str, ...], Mapping[str, Any]]]:
+    """Yield the domains of the blocks and the groups of a free mixture with their place."""
+    blocks, groups = free.get("blocks"), free.get("groups")
+    for name, ratios in blocks.items() if isinstance(blocks, Mapping) else ():
+        if isinstance(ratios, Mapping):
+            yield (*place, "blocks", name), ratios
+    for number, group in enumerate(groups if isinstance(groups, list | tuple) else ()):
+        names = group.get("of") if isinstance(group, Mapping) else None
+        if isinstance(names, list | tuple):
+            yield (*place, "groups", number, "of"), dict.fromkeys(map(str, names))
 
 
 def _schemas(info: ValidationInfo) -> Mapping[str, Schema]:

@@ -11,10 +11,12 @@ from pydantic_core import InitErrorDetails
 
 from mixopt.errors import Fault, RecipeError
 from mixopt.recipes.decode import flaw, refuse
+from mixopt.schedule import bounds
 
 Weights = dict[str, float]
 
-_TABLES = ("domains", "mixture", "prior", "max_epochs_of")  # that have names of data as keys
+_TABLES = ("domains", "mixture", "prior", "max_epochs_of", "floors", "ceilings")
+"""Tables that have names of data as keys."""
 
 _OF_TEXT = ("bits_per_byte", "long_bits_per_byte")
 
@@ -95,7 +97,10 @@ def _names_in(part: object) -> set[str]:
     if not isinstance(part, Mapping):
         return set()
     tables = [part[key] for key in _TABLES if isinstance(part.get(key), Mapping)]
-    found = {str(name) for table in tables for name in table}
+    blocks = part.get("blocks")
+    tables += list(blocks.values()) if isinstance(blocks, Mapping) else []
+    listed = part.get("of") if isinstance(part.get("of"), list) else ()
+    found = {str(name) for table in (*tables, listed) for name in table}
     return found.union(*(_names_in(each) for each in part.values()))
 
 
@@ -121,8 +126,9 @@ def replaced(
     """Return the data of a valid schedule recipe with names replaced by domains.
 
     Where a name stands for several domains they share its weight in proportion to their supply, or
-    equally where that is not known; each keeps its cap on epochs. Where several names stand for one
-    domain, weights add up and the largest cap holds.
+    equally where that is not known; each keeps its cap on epochs, and bounds on its weight become
+    bounds on their sum. Where several names stand for one domain, weights and bounds add up and
+    the largest cap holds.
 
     Args:
         data: decoded, and found valid.
@@ -180,6 +186,12 @@ def _mixtures(
     for key in ("free", "curve"):
         if isinstance(part.get(key), Mapping):
             found[key] = _mixtures(part[key], table, supply)
+    if isinstance(part.get("blocks"), Mapping):
+        found["blocks"] = {
+            name: _weights(ratios, table, supply) for name, ratios in part["blocks"].items()
+        }
+    if not part.keys().isdisjoint({"floors", "ceilings", "groups"}):
+        found |= bounds.renamed(part, table)
     if isinstance(part.get("knots"), list):
         found["knots"] = [_mixtures(knot, table, supply) for knot in part["knots"]]
     return found

@@ -28,6 +28,7 @@ from mixopt.recipes.decode import Recipe, check_with, refuse
 from mixopt.recipes.quantity import Quantity, TokenCount
 from mixopt.schedule import checks, mapping
 from mixopt.schedule.curve import Shape
+from mixopt.schedule.free import FreeMixture, MixtureChoice
 from mixopt.schedule.mapping import DomainTable
 from mixopt.schedule.open import (
     AnyNumber,
@@ -50,11 +51,6 @@ def schema_of(kind: StageKind) -> Schema:
     return checks.SCHEMA_OF[kind]
 
 
-def _weights(value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
-    refuse(checks.flaws_of_weights(value, info))
-    return value
-
-
 def _known(value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
     refuse(checks.flaws_of_names(value, info))
     return value
@@ -66,20 +62,6 @@ Share = Annotated[
     | Annotated[Literal["rest"], Tag("<text>")],
     one_of("a share above 0 and at most 1, 'rest', or a table with `low` and `high`"),
 ]
-WeightTable = Annotated[dict[str, FiniteFloat], AfterValidator(_weights)]
-MixtureChoice = Annotated[
-    Annotated[WeightTable, Tag("<table>")]
-    | Annotated[Literal["natural", "uniform", "unimax"], Tag("<text>")],
-    one_of("a table of weights, or one of 'natural', 'uniform' and 'unimax'"),
-]
-
-
-class FreeMixture(Recipe):
-    """A mixture that the search chooses: Dirichlet around a prior."""
-
-    prior: MixtureChoice = "natural"
-    concentration: _Positive = 8.0  # sum of the Dirichlet parameters; larger stays nearer
-    least: _Share = 0.002  # smallest weight of a domain
 
 
 class MixtureSource(Recipe):

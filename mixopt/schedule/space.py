@@ -6,20 +6,21 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixopt.catalog.inventory import Inventory
 from mixopt.errors import Fault, RecipeError, SupplyError
-from mixopt.schedule import repetition, simplex
+from mixopt.schedule import repetition
 from mixopt.schedule.carry import Link, Load, body, carried, scenarios, timed_tokens
 from mixopt.schedule.curve import Knot, MixtureCurve, constant
+from mixopt.schedule.free import FreeMixture
+from mixopt.schedule.ground import Ground, ground_of, num_parts, prior_of
 from mixopt.schedule.mixture import BASELINES, Mixture, mixture_of, rounded
 from mixopt.schedule.open import Span
 from mixopt.schedule.recipe import (
-    FreeMixture,
     KnotRecipe,
     MixtureSource,
     ScheduleRecipe,
@@ -32,7 +33,6 @@ from mixopt.schedule.values import Values, ends_of, make_stage, number, open_num
 __all__ = ["Coordinate", "Space", "Values", "fixed_kind"]
 
 _NOTHING = constant(Mixture(domains=(), weights=()))  # what a stage draws that practises
-_LEAST_PRIOR = 1e-6  # Dirichlet parameters are positive, even where a prior has a zero
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +63,7 @@ class Space:
 
     recipe: ScheduleRecipe
     inventory: Inventory
-    _grounds: dict[str, _Ground] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    _grounds: dict[str, Ground] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def coordinates(self) -> tuple[Coordinate, ...]:
         """Return the open numbers of the recipe, in the order of the file."""
@@ -85,10 +83,11 @@ class Space:
         """Return the schedule at a point of the box.
 
         Given mixtures are taken as they are. Free ones are moved to the nearest mixture that keeps
-        the caps on epochs, after what earlier stages and all given mixtures spend, wherever gates
-        open and however much later stages repeat.
+        their own bounds and the caps on epochs, after what earlier stages and all given mixtures
+        spend, wherever gates open and however much later stages repeat.
 
         Raises:
+            RecipeError: no mixture keeps the bounds of a free one, whatever the supply.
             SupplyError: the caps leave no mixture for a stage, or a given mixture breaks them.
         """
         own: dict[str, MixtureCurve] = {}
@@ -145,42 +144,52 @@ class Space:
             RecipeError: the least weights of all domains sum to 1 or more.
         """
         names, given = self.domains(stage), free.prior
-        if free.least * len(names) >= 1:
-            expected = f"below 1/{len(names)}, as the stage has {len(names)} domains"
-            fault = Fault(key=f"{stage.name}.free.least", expected=expected, found=f"{free.least}")
-            place = f"schedule '{self.recipe.name}'"
-            raise RecipeError(place, [fault])
+        count = num_parts(free, names)
+        if free.least * count >= 1:
+            counted = "blocks and other domains" if free.blocks else "domains"
+            expected = f"below 1/{count}, as the stage has {count} {counted}"
+            self._refuse(f"{stage.name}.free.least", expected, f"{free.least}")
         base = self.named(given, stage) if isinstance(given, str) else mixture_of(given)
-        return _with_least(base, names, free.least)
+        return prior_of(free, base, names, self.inventory)
 
     def _of_stage(self, stage: StageRecipe) -> list[Coordinate]:
         found = [_coordinate(name, span) for name, span in open_numbers(stage).items()]
         for prefix, source in _sources(stage):
             if source.free is not None:
-                count = len(self.domains(stage)) - 1
+                count = num_parts(source.free, self.domains(stage)) - 1
                 found += [Coordinate(name=f"{prefix}.{j}", low=0.0, high=1.0) for j in range(count)]
         return found
 
     def _coordinates_of(
         self, prefix: str, free: FreeMixture, stage: StageRecipe, mixture: Mixture
     ) -> dict[str, float]:
-        ground = self._ground(prefix, free, stage)
-        inner = _without_least(mixture.on(ground.domains), free.least)
-        cube = simplex.to_cube(inner, ground.concentration)
+        cube = self._ground(prefix, free, stage).cube(mixture)
         return {f"{prefix}.{j}": float(u) for j, u in enumerate(cube)}
 
-    def _ground(self, prefix: str, free: FreeMixture, stage: StageRecipe) -> _Ground:
-        """Return what a free mixture stands on; worked out once, as a search asks thousands of times."""
+    def _ground(self, prefix: str, free: FreeMixture, stage: StageRecipe) -> Ground:
+        """Return what a free mixture stands on; worked out once, as a search asks thousands of times.
+
+        Raises:
+            RecipeError: no mixture keeps its bounds, whatever the supply.
+        """
         if prefix not in self._grounds:
-            names, limits = self.domains(stage), self.recipe.limits
-            weights = np.maximum(self.prior(free, stage).on(names), _LEAST_PRIOR)
-            self._grounds[prefix] = _Ground(
-                domains=names,
-                supply=self.inventory.supply(names),
-                limits={name: limits.max_epochs_of.get(name, limits.max_epochs) for name in names},
-                concentration=weights * free.concentration,
-            )
+            prior, limits = self.prior(free, stage), self.recipe.limits
+            caps = {
+                each: limits.max_epochs_of.get(each, limits.max_epochs) for each in prior.domains
+            }
+            ground = ground_of(free, prior, self.inventory, caps)
+            middle, nowhere = np.full(len(ground.concentration) - 1, 0.5), np.ones(len(caps))
+            try:
+                ground.drawn(middle.tolist(), nowhere, f"stage '{stage.name}'")
+            except SupplyError as error:
+                expected = "bounds that some mixture keeps"
+                self._refuse(f"{stage.name}.free", expected, error.why)
+            self._grounds[prefix] = ground
         return self._grounds[prefix]
+
+    def _refuse(self, key: str, expected: str, found: str) -> NoReturn:
+        place = f"schedule '{self.recipe.name}'"
+        raise RecipeError(place, [Fault(key=key, expected=expected, found=found)])
 
     def _stages(self, own: Mapping[str, MixtureCurve], values: Values) -> tuple[Stage, ...]:
         """Return all stages; what one carries on from earlier ones follows from these."""
@@ -225,7 +234,7 @@ class Space:
         return links
 
     def _caps(
-        self, stage: StageRecipe, ground: _Ground, values: Values, own: Mapping[str, MixtureCurve]
+        self, stage: StageRecipe, ground: Ground, values: Values, own: Mapping[str, MixtureCurve]
     ) -> NDArray[np.float64]:
         """Return the largest weight of each domain of a free mixture; [M]."""
         position = self.recipe.stage.index(stage)
@@ -279,11 +288,10 @@ class Space:
                 mixture = self._given(source, stage)
             else:
                 ground = self._ground(prefix, source.free, stage)
-                cube = [values[f"{prefix}.{j}"] for j in range(len(ground.domains) - 1)]
-                drawn = _spread(simplex.from_cube(cube, ground.concentration), source.free.least)
+                cube = [values[f"{prefix}.{j}"] for j in range(len(ground.concentration) - 1)]
                 caps = self._caps(stage, ground, values, own) if caps is None else caps
-                weights = repetition.capped(drawn, caps, f"stage '{stage.name}'")
-                mixture = rounded(_over(ground.domains, weights))
+                weights = ground.drawn(cube, caps, f"stage '{stage.name}'").tolist()
+                mixture = rounded(mixture_of(dict(zip(ground.domains, weights, strict=True))))
             knots.append(Knot(at=at, mixture=mixture))
         if stage.curve is None:
             return constant(knots[0].mixture)
@@ -294,16 +302,6 @@ class Space:
             return rounded(self.named(source.mixture, stage))
         given = source.mixture or {}
         return mixture_of({name: weight for name, weight in given.items() if weight > 0})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ground:
-    """What a free mixture stands on, whatever the point of the box."""
-
-    domains: tuple[str, ...]
-    supply: Mapping[str, int]  # tokens
-    limits: Mapping[str, float]  # most epochs
-    concentration: NDArray[np.float64]  # [M] Dirichlet parameters
 
 
 def fixed_kind(recipe: ScheduleRecipe) -> Literal["schedule", "space"]:
@@ -340,21 +338,3 @@ def _drawn(
     for name, share in last.items() if load.last else ():
         found[name] = found.get(name, 0.0) + share * load.last
     return found
-
-
-def _with_least(mixture: Mixture, names: tuple[str, ...], least: float) -> Mixture:
-    return _over(names, _spread(mixture.on(names), least))
-
-
-def _spread(weights: NDArray[np.float64], least: float) -> NDArray[np.float64]:
-    """Give every domain the least weight and share out the rest by the weights; [M]."""
-    return weights * (1 - least * len(weights)) + least
-
-
-def _without_least(weights: NDArray[np.float64], least: float) -> NDArray[np.float64]:
-    inner = np.clip(weights - least, 0.0, None)
-    return np.asarray(inner / inner.sum())
-
-
-def _over(names: tuple[str, ...], weights: NDArray[np.float64]) -> Mixture:
-    return mixture_of(dict(zip(names, weights.tolist(), strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from mixopt.evaluation.score import score as score_of
 from mixopt.schedule.mixture import BASELINES
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.write import schedule_toml
+from mixopt.study.agreement import rung_summaries
 from mixopt.study.controls import Control, controls_of
 from mixopt.study.engines.engine import Engine
 from mixopt.study.ledger import TrialRecord
@@ -29,9 +31,11 @@ from mixopt.study.recommendation import (
     write_recommendation,
 )
 from mixopt.study.results import column, law_of, restraint_of
+from mixopt.study.scouts import families_of
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, confirm_trial
-from mixopt.surrogate.exploration import Restraint
+from mixopt.surrogate.batch import Wanted, propose_batch
+from mixopt.surrogate.exploration import DEFAULT_RESTRAINT, Restraint
 from mixopt.surrogate.fit import MeasureLaw
 from mixopt.surrogate.propose import Proposal, propose
 from mixopt.training.runs import OnProgress
@@ -44,6 +48,7 @@ class Optimum:
     label: str
     law: MeasureLaw
     proposal: Proposal
+    restraint: Restraint = DEFAULT_RESTRAINT  # that it was found under
 
 
 def find_optima(setup: StudySetup) -> list[Optimum]:
@@ -57,12 +62,19 @@ def find_optima(setup: StudySetup) -> list[Optimum]:
     optima = []
     for key, label in _labels(setup.settings.objective, setup.settings.also).items():
         seed = setup.key("fit", key)
-        law = law_of(key, records, setup.space, seed=seed)
+        families = families_of(setup)
+        law = law_of(key, records, setup.space, seed=seed, families=families)
         restraint = Restraint(penalty=setup.settings.penalty)
         if label == RECOMMENDED:
-            restraint = restraint_of(setup.settings, records, setup.space, seed=seed)
+            restraint = restraint_of(
+                setup.settings,
+                records,
+                setup.space,
+                seed=seed,
+                families=families,
+            )
         proposal = propose(law, setup.space, restraint=restraint, seed=setup.key("propose", key))
-        optima.append(Optimum(label=label, law=law, proposal=proposal))
+        optima.append(Optimum(label=label, law=law, proposal=proposal, restraint=restraint))
     return optima
 
 
@@ -155,11 +167,24 @@ def _conclude(
         order_effect=_order_effect(
             _controls(setup, optima[0].proposal.schedule), comparisons, objective
         ),
+        rungs=rung_summaries(setup, [found.law for found in optima], optima[0].proposal.point),
+        next_worth=_next_worth(setup, optima[0]),
         trials=len(everything),
         runs=sum(len(record.seeds) for record in everything),
         cpu_seconds=sum(record.cpu_seconds for record in everything),
         tokens=sum(record.tokens for record in everything),
     )
+
+
+def _next_worth(setup: StudySetup, optimum: Optimum) -> float:
+    """Return what another batch of the search is expected to gain, in units of the objective."""
+    law, settings = optimum.law, setup.settings
+    records = setup.ledger.records("search")
+    done = tuple(json.loads(each.point) for each in records if each.measures.get(law.measure))
+    wanted = Wanted(count=settings.batch, done=done, share=settings.share)
+    seed = setup.key("worth", len(records))
+    found = propose_batch(law, setup.space, wanted, restraint=optimum.restraint, seed=seed)
+    return found.worth
 
 
 def _comparisons(by_label: dict[str, TrialRecord]) -> tuple[Comparison, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class TrialRecord:
     trained_tokens: int = 0  # stages that several trials share count for the first
     prefixes: tuple[str | None, ...] = ()  # of each seed; equal ones have their noise in common
     measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # key -> those seeds
+    proxy: str | None = None  # of a scout or larger run; None for the study's own
+    stopped: tuple[int, ...] = ()  # seeds that were given up; their later measures no seed keeps
 
     def by_seed(self, key: str) -> dict[int, float]:
         """Return a measure of every seed that has it; empty where none is known to."""
@@ -63,6 +65,16 @@ class StageCost:
     trained: int  # times that it was trained
     tokens: int
     cpu_seconds: float  # examination included
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProxyRecord:
+    """A proxy that a study has trained."""
+
+    proxy: str
+    phase: str  # "scout" or "scale"; "search" for the study's own
+    parameters: int
+    lm_tokens: int  # of one proxy
 
 
 class Ledger:
@@ -107,8 +119,15 @@ class Ledger:
                     schedule_digest=trial.schedule.digest,
                     recipe=schedule_toml(trial.schedule),
                     point=trial.point_json(),
+                    proxy=trial.proxy,
                 )
                 database.insert_many("insert_weights", _weights(trial))
+
+    def add_proxies(self, proxies: Sequence[ProxyRecord]) -> None:
+        """Note how large proxies are and how long they are trained."""
+        with self._open("write") as database, database.transaction():
+            for found in proxies:
+                database.execute("insert_proxy", **asdict(found))
 
     def add_results(self, results: Sequence[MemberResult]) -> None:
         """Note what became of members, all of them or none."""
@@ -139,14 +158,26 @@ class Ledger:
         with self._open("read") as database:
             return {row["part"]: row["content"] for row in database.fetch("list_identity")}
 
+    def proxies(self) -> list[ProxyRecord]:
+        """Return the proxies that are noted, the smallest first."""
+        with self._open("read") as database:
+            return [ProxyRecord(**row) for row in database.fetch("list_proxies")]
+
     def stage_costs(self) -> list[StageCost]:
         """Return what each stage cost over the whole study, the dearest first."""
         with self._open("read") as database:
             costs = [StageCost(**row) for row in database.fetch("list_stage_costs")]
         return sorted(costs, key=lambda cost: -cost.cpu_seconds)
 
-    def records(self, phase: str | None = None) -> list[TrialRecord]:
-        """Return all trials, or those of one phase, search before confirmation, by number."""
+    def records(self, phase: str | None = None, *, proxy: str | None = None) -> list[TrialRecord]:
+        """Return all trials, or those of one phase: as phases follow each other, by number.
+
+        Trials of one phase share a proxy, but for scouts and larger runs, which come proxy by proxy.
+
+        Args:
+            phase: None for all.
+            proxy: of scouts or larger runs; None for all.
+        """
         with self._open("read") as database:
             trials = database.fetch("list_trials")
             runs = _grouped(database.fetch("list_runs"))
@@ -154,7 +185,7 @@ class Ledger:
         return [
             _record(row, runs.get(row["trial"], []), measures.get(row["trial"], []))
             for row in trials
-            if phase is None or row["phase"] == phase
+            if phase in (None, row["phase"]) and proxy in (None, row["proxy"])
         ]
 
     def figures(self, phase: str | None = None) -> list[FigureRecord]:
@@ -199,6 +230,9 @@ def _record(
     for row in measures:
         values.setdefault(row["key"], []).append(row["value"])
         seeds.setdefault(row["key"], []).append(row["seed"])
+    stopped = tuple(run["seed"] for run in runs if run["stopped_after"] is not None)
+    if stopped:  # of seeds that go on and seeds that are stopped only the better would be left
+        values = {key: found for key, found in values.items() if len(found) == len(runs)}
     return TrialRecord(
         **trial,
         seeds=tuple(run["seed"] for run in runs),
@@ -207,7 +241,8 @@ def _record(
         tokens=sum(run["tokens"] for run in runs),
         trained_tokens=sum(run["trained_tokens"] for run in runs),
         prefixes=tuple(run["prefix"] for run in runs),
-        measured={key: tuple(found) for key, found in seeds.items()},
+        measured={key: tuple(found) for key, found in seeds.items() if key in values},
+        stopped=stopped,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     Field,
+    FiniteFloat,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
@@ -23,7 +24,7 @@ from mixopt.schedule.practice import Levels
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.tasks.registry import find_family
 
-SamplerName = Literal["law", "sobol", "random", "tpe"]
+SamplerName = Literal["law", "thompson", "tpe", "gp", "cmaes", "nsga2", "sobol", "random"]
 
 _OF_TEXT = ("bits_per_byte", "long_bits_per_byte")
 _PASS = "pass_at_"
@@ -63,6 +64,24 @@ class StatesRecipe(Recipe):
     seconds: NonNegativeFloat = 60.0  # between checkpoints, which a killed study goes on from
 
 
+class RungRecipe(Recipe):
+    """A proxy of another size or length that part of a study is trained with."""
+
+    proxy: str
+    trials: PositiveInt
+    seeds: PositiveInt = 1  # per trial
+    tokens: Annotated[FiniteFloat, Field(gt=0)] = 1.0  # multiple of the proxy's own tokens
+    context: Annotated[int, Field(ge=2)] | None = None  # per sequence; None for the proxy's own
+
+
+class StoppingRecipe(Recipe):
+    """Which trials of the search are not trained to their end; see `pruning.find_rule`."""
+
+    after: str  # stage after which they may be stopped
+    keep: Annotated[FiniteFloat, Field(gt=0, lt=1)] = 0.5  # share that goes on
+    least_correlation: Annotated[FiniteFloat, Field(gt=0, lt=1)] = 0.7  # with the end, surely
+
+
 class StudySettings(Recipe):
     """How a space is searched and its winner confirmed."""
 
@@ -71,17 +90,24 @@ class StudySettings(Recipe):
     guardrails: tuple[MeasureKey, ...] = ()  # measures that must not get worse than at natural
     proxy: str = "nano"
     trials: PositiveInt = 32  # baselines included
-    design: PositiveInt = 16  # space-filling trials before the sampler takes over
+    design: PositiveInt | Literal["auto"] = 16  # trials before the sampler takes over
+    design_kind: Literal["dense", "sparse"] = "dense"  # whether its mixtures have all domains
     batch: PositiveInt = 8  # trials asked for at once
     seeds: PositiveInt = 2  # per trial
     confirm_seeds: Annotated[int, Field(ge=2)] = 6  # fresh ones, per confirmed schedule
     sampler: SamplerName = "law"
+    least_gain: NonNegativeFloat = 0.0  # of the next batch, in units of the objective; else it ends
+    warm: tuple[str, ...] = ()  # folders of earlier studies whose trials inform the laws
     penalty: NonNegativeFloat = 0.05  # on the divergence of a proposal from the prior
     share: PositiveInt = 1  # trials in a row of the design that have their first stages in common
     lane: PositiveInt | Literal["auto"] = "auto"  # members trained at once, at most
     states: StatesRecipe = StatesRecipe()
     seed: Annotated[int, Field(ge=0, lt=10**6)] = 0
     examination: ExaminationRecipe = ExaminationRecipe()
+    scout: tuple[RungRecipe, ...] = ()  # smaller or shorter proxies, trained before the search
+    scale: tuple[RungRecipe, ...] = ()  # larger ones, trained after it
+
+    stopping: StoppingRecipe | None = None  # None to train every trial to its end
 
     def places(self) -> Iterator[tuple[tuple[int | str, ...], str]]:
         """Yield every measure that the study goes by, with its place in the table."""
@@ -100,8 +126,19 @@ class StudyRecipe(ScheduleRecipe):
         """A misspelt objective would only be noticed once all proxies are trained."""
         schemas = (info.context or {}).get("schemas", {})
         texts = [name for name, schema in schemas.items() if schema == "text"]
-        refuse(self._flaws_of_measures([MEAN, *texts] if texts else []))
+        flaws = self._flaws_of_measures([MEAN, *texts] if texts else [])
+        refuse((*flaws, *self._flaws_of_stopping()))
         return self
+
+    def _flaws_of_stopping(self) -> Iterator[InitErrorDetails]:
+        """Yield a stage to stop after that is not before the objective's."""
+        names = [stage.name for stage in self.stage]
+        last, wanted = self.study.objective.split("/")[0], self.study.stopping
+        before = names[: names.index(last)] if last in names else names
+        if wanted is not None and wanted.after not in before:
+            expected = f"a stage before the objective's: {', '.join(before) or '(there is none)'}"
+            near = "".join(_near(wanted.after, before))
+            yield flaw(("study", "stopping", "after"), expected, wanted.after, nearest=near)
 
     def _flaws_of_measures(self, texts: list[str]) -> Iterator[InitErrorDetails]:
         """Yield measures that are never taken; any text will do where none is known."""

@@ -116,6 +116,23 @@ class ProposalSummary(Recipe):
     divergence: float  # KL of the doses from the prior, nats
 
 
+class RungSummary(Recipe):
+    """What a smaller or larger proxy than the study's own makes of one measure."""
+
+    proxy: str
+    phase: str  # "scout" before the search, or "scale" after it
+    parameters: int
+    lm_tokens: int  # of one proxy
+    measure: str
+    trials: int
+    rank_correlation: float | None  # between the law of the smaller proxy and runs of the larger
+    top_quarter_rank_correlation: float | None  # the same among the best quarter of these runs
+    recommended: float  # predicted at this proxy
+    recommended_deviation: float
+    natural: float
+    natural_deviation: float
+
+
 class Recommendation(Recipe):
     """All that a study concludes."""
 
@@ -131,6 +148,8 @@ class Recommendation(Recipe):
     laws: tuple[LawSummary, ...]
     signals: tuple[SignalSummary, ...]
     order_effect: OrderEffect | None = None  # None where it was not looked at
+    rungs: tuple[RungSummary, ...] = ()  # other proxies, where the study has some
+    next_worth: float | None = None  # expected gain of another batch, in units of the objective
     trials: int
     runs: int
     cpu_seconds: float

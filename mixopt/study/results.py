@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixopt.errors import StudyError
-from mixopt.evaluation.measure import direction_of
+from mixopt.errors import LawError, StudyError
+from mixopt.evaluation.measure import MEAN, direction_of
 from mixopt.evaluation.score import SignalToNoise, seed_variance, signal_to_noise
 from mixopt.recipes import decode
 from mixopt.schedule.recipe import ScheduleRecipe
@@ -21,7 +21,12 @@ from mixopt.study.ledger import TrialRecord
 from mixopt.study.recipe import StudySettings
 from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.features import Features, point_features
-from mixopt.surrogate.fit import MeasureLaw, fit_measure
+from mixopt.surrogate.fit import MeasureLaw, combine_measures, fit_measure, fit_runs
+from mixopt.surrogate.laws.law import Law
+from mixopt.surrogate.laws.table import LAWS
+from mixopt.surrogate.runs import Runs
+
+Families = Callable[[str], Mapping[str, Law]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,26 +79,93 @@ def features_of(records: Sequence[TrialRecord], space: Space) -> Features:
     return point_features(space, schedules, points, space.inventory.names("text"))
 
 
-def law_of(key: str, records: Sequence[TrialRecord], space: Space, *, seed: int) -> MeasureLaw:
-    """Fit the laws of a measure to the trials of the search and keep the best.
+def _plain(_key: str) -> Mapping[str, Law]:
+    return LAWS
+
+
+def law_of(
+    key: str,
+    records: Sequence[TrialRecord],
+    space: Space,
+    *,
+    seed: int,
+    families: Families = _plain,
+) -> MeasureLaw:
+    """Fit the laws of a measure to trials of one proxy, and stack them.
+
+    A mean over domains or task families is predicted as the mean of its subjects, each by laws of
+    its own, where all trials have them: that takes fewer trials than the mean directly, in which
+    what is good for one subject and bad for another cancels.
+
+    Args:
+        key: of the measure.
+        records: the trials.
+        space: where they lie.
+        seed: names folds and starts.
+        families: of laws, by measure.
 
     Raises:
         StudyError: no trial has the measure.
         LawError: there are too few trials, or they do not differ.
     """
     found = column(key, records)
+    features = features_of(found.records, space)
+    parts = _parts(found)
+    if not parts:
+        return _fit(found, features, seed, families)
+    try:
+        laws = _fit_parts(parts, features, seed, families)
+        shares = [1 / len(laws)] * len(laws)
+        return combine_measures(laws, shares, measure=key, direction=direction_of(key))
+    except LawError:  # a subject that nothing moves has no law of its own
+        return _fit(found, features, seed, families)
+
+
+def _fit(found: Column, features: Features, seed: int, families: Families) -> MeasureLaw:
+    direction, laws = direction_of(found.key), families(found.key)
     return fit_measure(
-        key,
-        direction_of(key),
-        features_of(found.records, space),
-        found.values,
-        found.noise,
-        seed=seed,
+        found.key, direction, features, found.values, found.noise, seed=seed, laws=laws
     )
 
 
+def _fit_parts(
+    parts: Sequence[Column], features: Features, seed: int, families: Families
+) -> list[MeasureLaw]:
+    """Fit one law per measure; laws of several measures join where no other runs inform them."""
+    if any(families(part.key) is not LAWS for part in parts):
+        return [_fit(part, features, seed, families) for part in parts]
+    runs = Runs(
+        names=tuple(record.trial for record in parts[0].records),
+        features=features,
+        measures=tuple(part.key for part in parts),
+        directions=tuple(direction_of(part.key) for part in parts),
+        values=np.stack([part.values for part in parts], axis=1),
+        noise=np.stack([part.noise for part in parts], axis=1),
+    )
+    return list(fit_runs(runs, seed=seed).values())
+
+
+def _parts(found: Column) -> list[Column]:
+    """Return the measures that one is the mean of; none where it is no mean or they are not known."""
+    stem, _, subject = found.key.rpartition("/")
+    if subject != MEAN:
+        return []
+    shared = set.intersection(*(set(record.measures) for record in found.records))
+    keys = sorted(k for k in shared if k.rpartition("/")[0] == stem and k != found.key)
+    parts = [column(key, found.records) for key in keys if "@" not in key]
+    if len(parts) < 2 or any(np.ptp(part.values) == 0 for part in parts):
+        return []
+    means = np.mean([part.values for part in parts], axis=0)
+    return parts if np.allclose(means, found.values, rtol=1e-6, atol=1e-9) else []
+
+
 def restraint_of(
-    settings: StudySettings, records: Sequence[TrialRecord], space: Space, *, seed: int
+    settings: StudySettings,
+    records: Sequence[TrialRecord],
+    space: Space,
+    *,
+    seed: int,
+    families: Families = _plain,
 ) -> Restraint:
     """Return what holds the proposals for the objective back: the penalty and the guardrails' laws.
 
@@ -101,5 +173,7 @@ def restraint_of(
         StudyError: no trial has one of the guardrails.
         LawError: there are too few trials, or they do not differ.
     """
-    guards = (law_of(key, records, space, seed=seed) for key in settings.guardrails)
+    guards = (
+        law_of(key, records, space, seed=seed, families=families) for key in settings.guardrails
+    )
     return Restraint(penalty=settings.penalty, guards=tuple(guards))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import optuna
@@ -13,16 +14,39 @@ from mixopt.errors import StudyError
 from mixopt.evaluation.measure import direction_of
 from mixopt.study.engines.engine import Engine
 from mixopt.study.ledger import TrialRecord
-from mixopt.study.samplers import distributions, leader_of, make_sampler, planned_points
+from mixopt.study.pruning import find_rule
+from mixopt.study.samplers import NOTES, planned_points
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, search_trial
-from mixopt.training.runs import OnProgress
+from mixopt.study.warm import check_warm
+from mixopt.study.worth import look_ahead, note_worth
+from mixopt.surrogate.batch import Batch
+from mixopt.training.runs import OnProgress, Stop, never
+
+OnWorth = Callable[[int, float], None]
 
 _OPEN = (TrialState.RUNNING, TrialState.WAITING)
 
 
-def run_search(setup: StudySetup, engine: Engine, on_progress: OnProgress) -> list[TrialRecord]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Batch:
+    """Trials that are asked for at once."""
+
+    numbers: range
+    known: Mapping[int, FrozenTrial]  # all trials that Optuna has had
+    ahead: Batch | None  # what laws propose, where they were asked
+
+
+def _ignore(_first: int, _worth: float) -> None:
+    pass
+
+
+def run_search(
+    setup: StudySetup, engine: Engine, on_progress: OnProgress, on_worth: OnWorth = _ignore
+) -> list[TrialRecord]:
     """Run the trials of the search that are not finished, batch by batch.
+
+    It ends before a batch that is expected to gain less than `least_gain`.
 
     Everything is noted as soon as it is known: what finished before an interruption is never
     trained again, and the points after it are those of an undisturbed study.
@@ -31,6 +55,8 @@ def run_search(setup: StudySetup, engine: Engine, on_progress: OnProgress) -> li
         setup: the study.
         engine: where lanes are trained.
         on_progress: called with member-steps done since the last call.
+        on_worth: called before a batch, where laws can tell, with the number of its first trial
+            and what it is expected to gain over the best run.
 
     Returns:
         All trials of the search.
@@ -40,11 +66,20 @@ def run_search(setup: StudySetup, engine: Engine, on_progress: OnProgress) -> li
     """
     setup.folder.mkdir(parents=True, exist_ok=True)
     setup.ledger.create(setup.identity())
+    check_warm(setup)
     study = _open_study(setup)
     settings = setup.settings
     for first in range(0, settings.trials, settings.batch):
         numbers = range(first, min(first + settings.batch, settings.trials))
-        _run_batch(setup, study, engine, numbers, on_progress)
+        known = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+        ahead = look_ahead(setup, numbers) if known.keys().isdisjoint(numbers) else None
+        if ahead is not None:
+            note_worth(setup.folder, first, ahead.worth)
+            on_worth(first, ahead.worth)
+            if ahead.worth < settings.least_gain:
+                break
+        batch = _Batch(numbers=numbers, known=known, ahead=ahead)
+        _run_batch(setup, study, engine, batch, on_progress)
     return setup.ledger.records("search")
 
 
@@ -60,35 +95,48 @@ def _run_batch(
     setup: StudySetup,
     study: optuna.Study,
     engine: Engine,
-    numbers: range,
+    batch: _Batch,
     on_progress: OnProgress,
 ) -> None:
-    known = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    numbers, known = batch.numbers, batch.known
     if all(number in known and known[number].state not in _OPEN for number in numbers):
         _check_kept(setup, numbers)
         return
-    trials = _ask_batch(setup, study, numbers, known)
+    trials = _ask_batch(setup, study, batch)
     setup.ledger.add_trials(trials)
-    engine.run(setup.jobs(trials, engine.workers), setup.ledger.add_results, on_progress)
+    rule = _stop_rule(setup, trials, numbers)
+    engine.run(setup.jobs(trials, engine.workers, rule), setup.ledger.add_results, on_progress)
     records = {record.trial: record for record in setup.ledger.records("search")}
     for trial in trials:
         if trial.number not in known or known[trial.number].state in _OPEN:
             _tell(study, trial, records[trial.name], setup.settings.objective)
 
 
+def _stop_rule(setup: StudySetup, trials: Sequence[Trial], numbers: range) -> Stop:
+    """Return who is given up early in a batch: what earlier batches have taught, and no other."""
+    if setup.settings.stopping is None:
+        return never
+    records = setup.ledger.records("search")
+    earlier = [record for record in records if record.number < numbers.start]
+    return find_rule(setup.settings, earlier, trials, setup.key("stopping")) or never
+
+
 def _ask_batch(
-    setup: StudySetup, study: optuna.Study, numbers: range, known: dict[int, FrozenTrial]
+    setup: StudySetup,
+    study: optuna.Study,
+    batch: _Batch,
 ) -> list[Trial]:
     """Return the trials of a batch, those asked for before an interruption included."""
+    numbers, known = batch.numbers, batch.known
     missing = [number for number in numbers if number not in known]
-    planned = planned_points(setup, numbers) if missing else {}
+    told = [known[number] for number in range(numbers.start)] if missing else []
+    planned = planned_points(setup, numbers, told, batch.ahead) if missing else {}
     trials = []
     for number in numbers:
-        if number in missing and number in planned:
-            label, point = planned[number]
-            study.enqueue_trial(dict(point), user_attrs={"label": label})
-        key = setup.key("sampler", number) % 2**32
-        study.sampler = make_sampler(setup.settings.sampler, key, _common(setup, study, number))
+        if number in missing:
+            found = planned[number]
+            notes = {"label": found.label, NOTES: dict(found.notes)}
+            study.enqueue_trial(dict(found.point), user_attrs=notes)
         if number not in known or known[number].state == TrialState.WAITING:
             asked = study.ask()
         else:
@@ -99,26 +147,19 @@ def _ask_batch(
     return trials
 
 
-def _common(setup: StudySetup, study: optuna.Study, number: int) -> dict[str, float] | None:
-    """Return the coordinates that a trial has in common with an earlier one, whose start it shares."""
-    leader = leader_of(number, setup.settings.share)
-    if leader == number:
-        return None
-    params = study.get_trials(deepcopy=False)[leader].params
-    return {name: params[name] for name in setup.space.prefix_coordinates()}
-
-
 def _trial(setup: StudySetup, asked: optuna.trial.Trial) -> Trial:
-    found = distributions(setup.space.coordinates())
     point = {
-        name: asked.suggest_float(name, box.low, box.high, log=box.log)
-        for name, box in found.items()
+        found.name: asked.suggest_float(found.name, found.low, found.high, log=found.log)
+        for found in setup.space.coordinates()
     }
     label = asked.user_attrs.get("label", setup.settings.sampler)
     return search_trial(asked.number, label, setup.space.resolve(point), point)
 
 
 def _tell(study: optuna.Study, trial: Trial, record: TrialRecord, objective: str) -> None:
+    if record.stopped:
+        study.tell(trial.number, state=TrialState.PRUNED)
+        return
     values = record.measures.get(objective, ())
     if len(values) < len(record.seeds) or not values:
         study.tell(trial.number, state=TrialState.FAIL)

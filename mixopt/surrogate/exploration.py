@@ -22,7 +22,16 @@ Price = Callable[[Candidates], Vector]
 DEFAULT_PENALTY: Final = 0.1  # standard deviations of the measured values per nat
 DEFAULT_CAUTION: Final = 0.25  # standard deviations of the law's own doubt
 _GUARD_WEIGHT = 2.0  # standard deviations of the measure per one of a guard's
-_WIDTHS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)  # of the rounds around the best, in log odds
+WIDTHS: Final = (
+    1.0,
+    0.7,
+    0.5,
+    0.3,
+    0.2,
+    0.1,
+    0.05,
+    0.02,
+)  # of the rounds around the best, in log odds
 _PARENTS = 16
 
 
@@ -71,10 +80,10 @@ def search(law: MeasureLaw, box: Box, rank: Ranking, count: int, seed: int) -> S
     rng = seeds.generator(seed, "propose", law.measure)
     look = partial(look_at, law, box, rank)
     seen = look(np.concatenate([box.baselines, box.fill(count // 2, rng)]))
-    for width in _WIDTHS:
+    for width in WIDTHS:
         best = np.argsort(-seen.worth, kind="stable")[:_PARENTS]
         parents = seen.found.cube[best]
-        near = box.around(parents, max(1, count // (2 * len(_WIDTHS))), width, rng)
+        near = box.around(parents, max(1, count // (2 * len(WIDTHS))), width, rng)
         # The best goes along, so that a round is never without a point that can be run.
         seen = seen.joined(look(np.concatenate([parents[:1], near])))
     return seen

@@ -1,69 +1,34 @@
-"""Fitting every family of laws to one measure and choosing among them by cross-validation."""
+"""Fitting every family of laws to measures, and stacking them by how they predict unseen runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from joblib import Parallel, delayed
 
-from mixopt import seeds
 from mixopt.errors import LawError
+from mixopt.surrogate.calibrate import Calibrated, Widened, reach_of
+from mixopt.surrogate.combination import FittedCombination, correlation_of, weighted_sum
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.laws.law import FittedLaw, Law, Prediction, Vector
-from mixopt.surrogate.laws.mean import Mean, combine
-from mixopt.surrogate.laws.table import LAWS
-from mixopt.surrogate.runs import Direction
-from mixopt.surrogate.scores import LawScore, score
+from mixopt.surrogate.folds import FEWEST_FOLDS, Index, folds, renumbered
+from mixopt.surrogate.judge import judge
+from mixopt.surrogate.laws.law import JointLaw, Law, Prediction, Vector
+from mixopt.surrogate.laws.table import JOINT_LAWS, LAWS
+from mixopt.surrogate.measure_law import MeasureLaw, sign_of
+from mixopt.surrogate.members import Gathered, Table, gather, gather_jointly
+from mixopt.surrogate.runs import Direction, Runs
+from mixopt.surrogate.stack import FittedStack, Record, cross_fitted, mean_log_errors
 
-FEWEST_ROWS = 8
-_FEWEST_FOLDS = 4
-_MOST_FOLDS = 8
-_TIE = 1.01  # errors within 1% of the least count as equal
+__all__ = ["FEWEST_ROWS", "MeasureLaw", "combine_measures", "fit_measure", "fit_runs"]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MeasureLaw:
-    """The law of one measure.
-
-    Attributes:
-        measure: its name.
-        direction: which way is better.
-        law: name of the family that was chosen.
-        scores: of every family, out-of-fold, in the order of the table of laws.
-        out_of_fold: [N] prediction of every run by the chosen family fitted without it.
-        values: [N] measured.
-        domains: the M domains of the features that it reads.
-        fitted: the chosen family on all runs; it predicts costs, that is, values times `sign`.
-    """
-
-    measure: str
-    direction: Direction
-    law: str
-    scores: tuple[LawScore, ...]
-    out_of_fold: Vector
-    values: Vector
-    domains: tuple[str, ...]
-    fitted: FittedLaw
-
-    @property
-    def sign(self) -> float:
-        """What turns values into costs: 1 for a minimized measure, -1 for a maximized one."""
-        return _sign(self.direction)
-
-    def predict(self, features: Features) -> Prediction:
-        """Return predictions in units of the measure.
-
-        Raises:
-            LawError: the features are about other domains.
-        """
-        if features.domains != self.domains:
-            message = f"the law of '{self.measure}' reads other domains than it is given"
-            why = f"It reads {', '.join(self.domains)}; given are {', '.join(features.domains)}."
-            raise LawError(message, why=why, remedy="Describe schedules over the law's domains.")
-        found = self.fitted.predict(features)
-        return Prediction(mean=self.sign * found.mean, deviation=found.deviation)
+FEWEST_ROWS: Final = 8
+_SAMPLED = 8  # measures that every family is tried on where there are more than twice as many
+_TRACE = 0.1  # share in a stack that is worth fitting a family for
+STACK: Final = "stack"
+COMBINATION: Final = "combination"
 
 
 def fit_measure(  # noqa: PLR0913 - what was measured, and which families may explain it
@@ -76,10 +41,10 @@ def fit_measure(  # noqa: PLR0913 - what was measured, and which families may ex
     seed: int,
     laws: Mapping[str, Law] = LAWS,
 ) -> MeasureLaw:
-    """Fit every family, judge each on rows that it did not see, and refit the best on all rows.
+    """Fit every family to one measure, judge each on rows that it did not see, and stack them.
 
-    The least out-of-fold root mean square error wins; among families within 1% of it, the one
-    that comes first in the table.
+    A family that fails on the runs is left out. The stack itself is judged with shares that were
+    learned on the other folds (see `stack`), and its intervals come from the misses of that.
 
     Args:
         measure: its name.
@@ -88,85 +53,267 @@ def fit_measure(  # noqa: PLR0913 - what was measured, and which families may ex
         values: [N] measured values.
         noise: [N] variance of each value over seeds, in squared units; 0 where it is not known.
         seed: names the folds and the starts.
-        laws: families by name, the simplest first; a mean over members must follow them.
+        laws: families by name, the simplest first.
 
     Raises:
-        LawError: too few rows, values that are not finite or all the same, or impossible noise.
+        LawError: too few rows, values that are not finite or all the same, impossible noise, or no
+            family fits.
     """
-    _check(measure, features, values, noise)
-    costs = _sign(direction) * np.asarray(values, float)
-    out = out_of_fold(laws, features, costs, np.asarray(noise, float), seed)
-    scores = tuple(score(name, predicted, costs) for name, predicted in out.items())
-    least = min(found.root_mean_square_error for found in scores)
-    chosen = next(s.law for s in scores if s.root_mean_square_error <= _TIE * least)
+    given, variances = np.asarray(values, float), np.asarray(noise, float)
+    _check(measure, features, given, variances)
+    runs = Runs(
+        names=tuple(str(row) for row in range(features.num_rows)),
+        features=features,
+        measures=(measure,),
+        directions=(direction,),
+        values=given[:, None],
+        noise=variances[:, None],
+    )
+    return fit_runs(runs, seed=seed, laws=laws, joint={})[measure]
+
+
+def fit_runs(
+    runs: Runs,
+    *,
+    seed: int,
+    laws: Mapping[str, Law] = LAWS,
+    joint: Mapping[str, JointLaw] = JOINT_LAWS,
+    workers: int = 1,
+) -> dict[str, MeasureLaw]:
+    """Fit one law per measure, as `fit_measure`, with what the measures teach about each other.
+
+    Joint laws explain the measures that all runs have together, and join each of their stacks.
+    Shares in a stack lean on how the families did on the other measures, too. A measure that some
+    runs lack is fitted on the runs that have it.
+
+    Args:
+        runs: N runs with P measures.
+        seed: names the folds and the starts.
+        laws: families for one measure, by name.
+        joint: families for several measures, by name.
+        workers: processes that share the measures; the laws do not depend on it.
+
+    Returns:
+        Laws by measure, in the order of the runs' measures.
+
+    Raises:
+        LawError: as `fit_measure`, for the first measure that no law can be fitted to.
+    """
+    having = [np.flatnonzero(~np.isnan(column)) for column in runs.values.T]
+    tables = _tables(runs, having, seed)
+    records = _records(laws, tables, workers)
+    for law in joint.values():
+        records = _with_joint(law, records, runs.num_rows, workers)
+    for name, record in zip(runs.measures, records, strict=True):
+        _refuse_empty(name, record)
+    most = max(table.num_folds for table in tables)
+    elsewhere = [mean_log_errors(records, number) for number in (*range(most), None)]
+    return {
+        name: _stacked(name, direction, record, elsewhere, rows)
+        for name, direction, record, rows in zip(
+            runs.measures, runs.directions, records, having, strict=True
+        )
+    }
+
+
+def combine_measures(
+    laws: Sequence[MeasureLaw],
+    coefficients: Sequence[float],
+    *,
+    measure: str,
+    direction: Direction,
+) -> MeasureLaw:
+    """Return the law of a weighted sum of measures, each predicted by its own law.
+
+    Errors of the measures go together as their misses out of fold do; the sum is judged and
+    calibrated on the runs that have all the measures.
+
+    Args:
+        laws: P laws fitted to runs of one table.
+        coefficients: P numbers, in units of the sum per unit of each measure.
+        measure: name of the sum.
+        direction: which way is better.
+
+    Raises:
+        LawError: the laws read other domains, or too few runs have all the measures.
+    """
+    first = laws[0]
+    if any(law.domains != first.domains for law in laws):
+        message = f"the measures of '{measure}' cannot be summed"
+        raise LawError(message, why="Their laws read other domains.", remedy="Fit them together.")
+    common = sorted(set.intersection(*(set(law.rows.tolist()) for law in laws)))
+    if len(common) < FEWEST_ROWS:
+        message = f"the measures of '{measure}' cannot be summed"
+        why = f"Only {len(common)} runs have all of them; {FEWEST_ROWS} are needed."
+        raise LawError(message, why=why, remedy="Fit them to runs of one table that have them.")
+    places = [np.searchsorted(law.rows, common) for law in laws]
+    values = np.stack([law.values[at] for law, at in zip(laws, places, strict=True)])
+    known = [
+        Prediction(mean=law.out_of_fold[at], deviation=law.out_of_fold_deviation[at])
+        for law, at in zip(laws, places, strict=True)
+    ]
+    parts = np.asarray(coefficients, float)
+    correlation = correlation_of(values - np.stack([found.mean for found in known]))
+    noise = parts * np.sqrt([law.calibration.noise if law.calibration else 0.0 for law in laws])
+    total, found = parts @ values, weighted_sum(known, parts, correlation)
+    sign = sign_of(direction)
+    fold = renumbered(first.fold[places[0]])
+    if fold.max() < FEWEST_FOLDS - 1:
+        fold = np.arange(len(common)) % FEWEST_FOLDS
+    judged = judge(
+        Prediction(mean=sign * found.mean, deviation=found.deviation),
+        sign * total,
+        np.full(len(total), max(float(noise @ correlation @ noise), 0.0)),
+        fold,
+    )
+    fitted = FittedCombination(
+        members=tuple(law.fitted for law in laws),
+        coefficients=sign * parts * np.array([law.sign for law in laws]),
+        correlation=correlation,
+    )
     return MeasureLaw(
         measure=measure,
         direction=direction,
-        law=chosen,
-        scores=scores,
-        out_of_fold=_sign(direction) * out[chosen],
-        values=np.asarray(values, float),
-        domains=features.domains,
-        fitted=laws[chosen].fit(features, costs, np.asarray(noise, float), seed),
+        law=COMBINATION,
+        scores=(judged.score(COMBINATION),),
+        out_of_fold=found.mean,
+        values=total,
+        domains=first.domains,
+        fitted=Calibrated(fitted=fitted, calibration=judged.calibration),
+        calibration=judged.calibration,
+        out_of_fold_deviation=judged.predicted.deviation,
+        rows=np.array(common),
+        fold=fold,
     )
 
 
-def out_of_fold(
-    laws: Mapping[str, Law], features: Features, costs: Vector, noise: Vector, seed: int
-) -> dict[str, Vector]:
-    """Predict every row by laws that were fitted without it.
+def _tables(runs: Runs, having: Sequence[Index], seed: int) -> list[Table]:
+    """Return the runs of every measure as costs, with common folds wherever enough of them are left."""
+    for place, rows in enumerate(having):
+        own = runs.values[rows, place], runs.noise[rows, place]
+        _check(runs.measures[place], runs.features.rows(rows), *own)
+    common = folds(runs.features, seed)
+    tables = []
+    for place, rows in enumerate(having):
+        features = runs.features if len(rows) == runs.num_rows else runs.features.rows(rows)
+        fold = renumbered(common[rows])
+        tables.append(
+            Table(
+                features=features,
+                costs=sign_of(runs.directions[place]) * runs.values[rows, place],
+                noise=runs.noise[rows, place],
+                fold=fold if fold.max() >= FEWEST_FOLDS - 1 else folds(features, seed),
+                seed=seed,
+            )
+        )
+    return tables
 
-    Args:
-        laws: families by name; a mean is combined from the members that come before it, so that
-            nothing is fitted twice.
-        features: N schedules.
-        costs: [N] values, best when small.
-        noise: [N] variances of the values.
-        seed: names the folds and the starts.
 
-    Returns:
-        [N] predictions by name of the law.
+def _records(laws: Mapping[str, Law], tables: Sequence[Table], workers: int) -> list[Record]:
+    """Fit the families to every measure; to many measures only those that a few have a use for.
+
+    The parametric families cost most and are seldom the best on large tables. Each is tried on
+    eight measures, evenly spaced, and on the others only where it had a share in a stack.
     """
-    fold = _folds(features, seed)
-    out = {name: np.empty(len(costs)) for name in laws}
-    for number in range(int(fold.max()) + 1):
-        kept, judged = fold != number, fold == number
-        found: dict[str, Prediction] = {}
-        for name, law in laws.items():
-            if isinstance(law, Mean) and all(member.name in found for member in law.laws):
-                found[name] = combine([found[member.name] for member in law.laws])
-            else:
-                fitted = law.fit(features.rows(kept), costs[kept], noise[kept], seed)
-                found[name] = fitted.predict(features.rows(judged))
-            out[name][judged] = found[name].mean
-    return out
+    step = max(1, len(tables) // _SAMPLED)
+    if len(tables) <= 2 * _SAMPLED:
+        return _gathered(laws, tables, workers)
+    sampled = list(range(0, step * _SAMPLED, step))
+    first = _gathered(laws, [tables[place] for place in sampled], workers)
+    wanted = _with_shares(first)
+    reason = f"it had no share in the stacks of {len(sampled)} other measures"
+    unwanted = {name: reason for name in laws if name not in wanted}
+    others = [place for place in range(len(tables)) if place not in sampled]
+    few = {name: law for name, law in laws.items() if name in wanted}
+    rest = _gathered(few, [tables[place] for place in others], workers)
+    left = [replace(record, left_out={**unwanted, **record.left_out}) for record in rest]
+    found = dict(zip((*sampled, *others), (*first, *left), strict=True))
+    return [found[place] for place in range(len(tables))]
 
 
-def _folds(features: Features, seed: int) -> NDArray[np.int64]:
-    """Return the fold of every row; runs that share all but the last stage share a fold.
-
-    What such runs have in common was trained once, noise included: a law that saw one of them
-    would be judged too kindly on the others.
-    """
-    group = _groups(features)
-    count = int(group.max()) + 1
-    if count < _FEWEST_FOLDS:
-        group, count = np.arange(features.num_rows), features.num_rows
-    folds = min(_MOST_FOLDS, max(_FEWEST_FOLDS, count // 3))
-    return (seeds.generator(seed, "fit", "folds").permutation(count) % folds)[group]
+def _gathered(laws: Mapping[str, Law], tables: Sequence[Table], workers: int) -> list[Record]:
+    run = Parallel(n_jobs=min(workers, len(tables)))
+    found: list[Gathered] = list(run(delayed(gather)(laws, table) for table in tables))
+    return [
+        Record(table=table, members=each.members, left_out=each.left_out)
+        for table, each in zip(tables, found, strict=True)
+    ]
 
 
-def _groups(features: Features) -> NDArray[np.int64]:
-    """Number the rows by what they do before the last stage; [N]."""
-    if len(features.stages) < 2:
-        return np.arange(features.num_rows)
-    weights = features.weights[:, :-1].reshape(features.num_rows, -1)
-    before = np.concatenate([features.tokens[:, :-1], weights], axis=1)
-    return np.unique(before, axis=0, return_inverse=True)[1].reshape(-1)
+def _with_shares(records: Sequence[Record]) -> set[str]:
+    """Return the families that have more than a trace of a share in a stack."""
+    having = [record for record in records if record.members]
+    elsewhere = mean_log_errors(having)
+    wanted = set()
+    for record in having:
+        shares = record.weights(np.ones(len(record.table.costs), bool), elsewhere)
+        names = [member.name for member in record.members]
+        wanted |= {name for name, share in zip(names, shares, strict=True) if share > _TRACE}
+    return wanted
 
 
-def _sign(direction: Direction) -> float:
-    return 1.0 if direction == "minimize" else -1.0
+def _with_joint(
+    law: JointLaw, records: Sequence[Record], num_rows: int, workers: int
+) -> list[Record]:
+    """Return the records with a joint law of the measures that all runs have, if it fits them."""
+    places = [at for at, record in enumerate(records) if len(record.table.costs) == num_rows]
+    if len(places) < 2:
+        return list(records)
+    changed = list(records)
+    try:
+        members = gather_jointly(law, [records[at].table for at in places], workers)
+    except (LawError, np.linalg.LinAlgError) as error:
+        for at in places:
+            left_out = {**records[at].left_out, law.name: str(error)}
+            changed[at] = replace(records[at], left_out=left_out)
+        return changed
+    for at, member in zip(places, members, strict=True):
+        changed[at] = replace(records[at], members=(*records[at].members, member))
+    return changed
+
+
+def _refuse_empty(measure: str, record: Record) -> None:
+    if not record.members:
+        message = f"no law can be fitted to '{measure}'"
+        why = "; ".join(f"{name}: {reason}" for name, reason in record.left_out.items())
+        raise LawError(message, why=why, remedy="Run more trials, of other mixtures.")
+
+
+def _stacked(
+    measure: str,
+    direction: Direction,
+    record: Record,
+    elsewhere: Sequence[Mapping[str, float]],
+    rows: Index,
+) -> MeasureLaw:
+    """Stack and judge the families of one measure; the last of `elsewhere` is of all rows."""
+    table, members, sign = record.table, record.members, sign_of(direction)
+    everything = np.ones(len(table.costs), bool)
+    weights = record.weights(everything, elsewhere[-1])
+    judged = judge(cross_fitted(record, elsewhere), table.costs, table.noise, table.fold)
+    each = [judge(m.out_of_fold, table.costs, table.noise, table.fold) for m in members]
+    scores = [found.score(member.name) for found, member in zip(each, members, strict=True)]
+    name = STACK if len(members) > 1 else members[0].name
+    stack = FittedStack(members=tuple(member.fitted for member in members), weights=weights)
+    spread = float(table.costs.std())
+    wide = Widened(fitted=stack, reach=reach_of(table.features), spread=spread)
+    return MeasureLaw(
+        measure=measure,
+        direction=direction,
+        law=name,
+        scores=tuple(scores) if len(members) == 1 else (*scores, judged.score(STACK)),
+        out_of_fold=sign * judged.predicted.mean,
+        values=sign * table.costs,
+        domains=table.features.domains,
+        fitted=Calibrated(fitted=wide, calibration=judged.calibration),
+        weights={m.name: float(share) for m, share in zip(members, weights, strict=True)},
+        families={member.name: member.fitted for member in members},
+        left_out=record.left_out,
+        calibration=judged.calibration,
+        out_of_fold_deviation=judged.predicted.deviation,
+        rows=rows,
+        fold=table.fold,
+    )
 
 
 def _check(measure: str, features: Features, values: Vector, noise: Vector) -> None:

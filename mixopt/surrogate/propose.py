@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
-from mixopt.surrogate.candidates import Box, open_box
-from mixopt.surrogate.exploration import Restraint, Seen, price_of, rank_by, search
+from mixopt.surrogate.candidates import Box, Candidates, open_box
+from mixopt.surrogate.exploration import (
+    DEFAULT_RESTRAINT,
+    Ranking,
+    Restraint,
+    Seen,
+    price_of,
+    rank_by,
+    search,
+)
+from mixopt.surrogate.features import Features
 from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.guard import Guards, guards_of, lead
+from mixopt.surrogate.laws.law import Prediction
 
 Vector = NDArray[np.float64]
 
-DEFAULT_RESTRAINT = Restraint()
+_BARRED: Final = (
+    1e3,
+    1e6,
+)  # deviations of the values that breaking a guard costs: at all, per unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +47,10 @@ class Proposal:
         deviation: standard deviation of the law's mean there, in units of the measure.
         divergence: KL of the schedule's doses from the prior's, nats.
         penalized: what was maximized, in units of the measure, larger is better.
+        better: probability that it is better than the natural mixture, by the law's doubt of the
+            difference; not a number where nobody asked.
+        guard_risk: guarded measure -> probability that it is worse than at the natural mixture by
+            more than its noise; see `guard.Guards`.
     """
 
     point: dict[str, float]
@@ -38,6 +59,8 @@ class Proposal:
     deviation: float
     divergence: float
     penalized: float
+    better: float = math.nan
+    guard_risk: Mapping[str, float] = field(default_factory=dict)
 
 
 def propose(
@@ -52,14 +75,17 @@ def propose(
 
     What is maximized is
 
-        s mean(x) - caution deviation(x) - sd(values) (penalty KL(dose(x) || prior dose) + 2 G(x)),
+        s mean(x) - caution deviation(x) - sd(values) penalty KL(dose(x) || prior dose),
 
     s = 1 for a maximized measure and -1 for a minimized one. The divergence is Olmix's guard
     against optima that exploit the law's errors (arXiv 2602.12237, section 4), in units of the
     spread of the runs so that one penalty suits all measures; the deviation makes it a lower
     confidence bound. The prior dose is that of the recipe's own priors at the point's shares of
-    tokens. G sums, over the guards, by how many of its own standard deviations each is predicted
-    to be worse than at the natural mixture.
+    tokens.
+
+    Guards bind: where some candidate has, for every guarded measure, at most the largest risk of
+    being worse than at the natural mixture by more than the measure's noise, the proposal is one
+    of those. Where none has, it is the one that lacks least, and its `guard_risk` says so.
 
     Half of the candidates fill the box; the rest are drawn around the best so far with shrinking
     steps. The natural, uniform and UniMax points are always among them. Caps on epochs hold, as
@@ -77,9 +103,20 @@ def propose(
         SupplyError: no point of the space can be run.
     """
     box = open_box(space)
-    rank = partial(rank_by, law, price_of(law, box, restraint), -restraint.caution)
-    seen = search(law, box, rank, candidates, seed)
-    return proposal_at(box, seen, int(seen.worth.argmax()), seen.worth)
+    price = price_of(law, box, replace(restraint, guards=()))
+    rank: Ranking = partial(rank_by, law, price, -restraint.caution)
+    guards = guards_of(restraint.guards, box, law.domains)
+    seen = search(law, box, partial(_guarded, law, rank, guards), candidates, seed)
+    row = np.array([int(seen.worth.argmax())])
+    best = proposal_at(box, seen, int(row[0]), seen.worth)
+    features = seen.found.features.rows(row)
+    risks = guards.risks(features)[:, 0].tolist()
+    return replace(
+        best,
+        penalized=best.penalized + float(_bar(law, guards, features)[0]),
+        better=float(lead(law, features, guards.natural).probability[0]),
+        guard_risk={each.measure: risk for each, risk in zip(guards.laws, risks, strict=True)},
+    )
 
 
 def proposal_at(box: Box, seen: Seen, row: int, worth: Vector) -> Proposal:
@@ -93,3 +130,17 @@ def proposal_at(box: Box, seen: Seen, row: int, worth: Vector) -> Proposal:
         divergence=float(seen.found.divergences[row]),
         penalized=float(worth[row]),
     )
+
+
+def _guarded(
+    law: MeasureLaw, rank: Ranking, guards: Guards, found: Candidates, predicted: Prediction
+) -> Vector:
+    """Rank candidates that break guards behind all others, the least broken first; [N]."""
+    return np.asarray(rank(found, predicted) - _bar(law, guards, found.features))
+
+
+def _bar(law: MeasureLaw, guards: Guards, features: Features) -> Vector:
+    """Return what breaking guards costs, in units of the measure; [N]."""
+    missing = guards.violations(features)
+    at_all, per_unit = _BARRED
+    return np.asarray(law.values.std() * (at_all * (missing > 0) + per_unit * missing))

@@ -24,7 +24,7 @@ from mixopt.schedule.plan import Plan, make_plan
 from mixopt.schedule.schedule import StageKind
 from mixopt.training.examiner import Examination, Examiner
 from mixopt.training.feed import Feed
-from mixopt.training.runs import Activity, Reports, Run, Runs
+from mixopt.training.runs import Activity, Reports, Run, Runs, Stop, never
 from mixopt.training.sessions.session import Bench, Pupil, base_rate
 from mixopt.training.sessions.table import SessionName, find_session
 from mixopt.training.slots import Slots
@@ -46,6 +46,7 @@ class LaneJob:
     width: int | None = None  # most members trained at once; None for what suits the device
     device: str = "cpu"
     states: StateSettings | None = None  # None to keep nothing on disk
+    stop: Stop = never  # asked for every member when a stage ends; goes to another process
 
 
 def plan_of(member: Member, proxy: ProxyRecipe, store: TokenStore) -> Plan:

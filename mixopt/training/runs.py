@@ -196,6 +196,7 @@ class Runs:
             if self.reports.stop(member.trial, member.seed, run.measures)
         ]
         self._report(given_up, run, stopped_after=node.name)
+        self._skip(given_up, run)
         if durable or not node.children:
             self._needless += [each.key for each in run.path]
         alive = [child for child in node.children if self._alive(child)]
@@ -287,9 +288,13 @@ class Runs:
     def _lose(self, run: Run, diverged_at: int) -> None:
         self._report(run.node.members, run, diverged_at=diverged_at)
         self._needless += [each.key for each in run.path]
-        members = run.node.members
+        self._skip(run.node.members, run)
+
+    def _skip(self, members: Sequence[Member], run: Run) -> None:
+        """Report the steps that members will not be trained for."""
         steps = sum(self.scheduled[each] for each in members) // self.step_tokens
-        self.reports.progress(steps - sum(run.steps) * len(members))
+        if members:
+            self.reports.progress(steps - sum(run.steps) * len(members))
 
     def _alive(self, node: Node) -> list[Member]:
         return [member for member in node.members if member not in self._reported]

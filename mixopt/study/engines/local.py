@@ -120,7 +120,7 @@ class InlineEngine:
     def run(self, jobs: Sequence[LaneJob], on_results: OnResults, on_progress: OnProgress) -> None:
         """Train all jobs; see `Engine.run`."""
         for job in jobs:
-            train_lane(job, Reports(progress=on_progress, results=on_results))
+            train_lane(job, Reports(progress=on_progress, results=on_results, stop=job.stop))
 
 
 def _check(future: Future[None]) -> None:
@@ -155,7 +155,7 @@ def _end_with_parent() -> None:
 
 def _train_in_worker(job: LaneJob) -> None:
     reporter = _Reporter()
-    train_lane(job, Reports(progress=reporter.add, results=_tell))
+    train_lane(job, Reports(progress=reporter.add, results=_tell, stop=job.stop))
     reporter.flush()
 
 

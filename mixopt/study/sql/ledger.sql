@@ -1,5 +1,6 @@
 -- name: insert_trial
-insert or ignore into trials values ($trial, $phase, $label, $number, $schedule_digest, $recipe, $point);
+insert or ignore into trials
+values ($trial, $phase, $label, $number, $schedule_digest, $recipe, $point, $proxy);
 
 -- name: insert_weights
 insert into weights
@@ -33,6 +34,9 @@ insert into choices
 select unnest($trial::varchar[]), unnest($seed::bigint[]), unnest($stage::varchar[]),
        unnest($since::double[]), unnest($domain::varchar[]), unnest($weight::double[]);
 
+-- name: insert_proxy
+insert or replace into proxies values ($proxy, $phase, $parameters, $lm_tokens);
+
 -- name: insert_identity
 insert or ignore into identity values ($part, $content);
 
@@ -43,12 +47,16 @@ select trial from trials where trial = $trial;
 select part, content from identity;
 
 -- name: list_trials
-select trial, phase, label, number, schedule_digest, recipe, point
+select trial, phase, label, number, schedule_digest, recipe, point, proxy
 from trials
-order by phase desc, number, trial;
+order by list_position(['scout', 'search', 'scale', 'confirm'], phase),
+         case when phase in ('scout', 'scale') then proxy end, number, trial;
+
+-- name: list_proxies
+select proxy, phase, parameters, lm_tokens from proxies order by parameters, lm_tokens, proxy;
 
 -- name: list_runs
-select runs.trial, runs.seed, diverged_at, cpu_seconds, tokens, prefix,
+select runs.trial, runs.seed, diverged_at, cpu_seconds, tokens, prefix, stopped_after,
        coalesce(trained_tokens, 0) as trained_tokens
 from runs left join trained on trained.trial = runs.trial and trained.seed = runs.seed
 order by runs.trial, runs.seed;
@@ -62,7 +70,7 @@ order by trial, key, seed;
 select figures.trial, figures.seed, figures.stage, figures.name, figures.value
 from figures join trials on trials.trial = figures.trial
 where coalesce($phase::varchar, trials.phase) = trials.phase
-order by trials.phase desc, trials.number, figures.trial, figures.stage, figures.name, figures.seed;
+order by list_position(['scout', 'search', 'scale', 'confirm'], trials.phase), trials.number, figures.trial, figures.stage, figures.name, figures.seed;
 
 -- name: list_choices
 select seed, stage, since, domain, weight

@@ -1,8 +1,8 @@
-"""The covariance of the Gaussian process: Matern blocks, a linear part, a constant, and gradients."""
+"""The covariance of the Gaussian process: linear and Matern blocks, a constant, and gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,22 @@ _ROOT_FIVE = np.sqrt(5.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """The parameters of one block: `columns`, and where its logarithms begin (`at`)."""
+
+    columns: slice
+    amplitude: float
+    linear: float
+    lengths: Vector
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Kernel:
-    """k(x, y) = 1 + l^2 x_0.y_0 + sum_b a_b^2 Matern52(|(x_b - y_b) / s_b|) over blocks of columns.
+    """k(x, y) = 1 + sum_b [a_b^2 Matern52(|(x_b - y_b) / s_b|) + l_b^2 x_b.y_b] over blocks.
 
     Rasmussen and Williams 2006, equations 4.17 (Matern) and 5.9 (gradient of the evidence). The
     constant stands for the unknown mean of standardized values. Parameters are logarithms, in the
-    order a_0, s_0 (one per column), a_1, s_1, ..., l; block 0 also carries the linear part.
+    order a_0, l_0, s_0 (one per column), a_1, l_1, s_1, ...
 
     Attributes:
         widths: columns of each block, in order; together all columns.
@@ -29,82 +39,86 @@ class Kernel:
 
     widths: tuple[int, ...]
 
-    @property
-    def num_parameters(self) -> int:
-        """How many logarithms the kernel has."""
-        return sum(width + 1 for width in self.widths) + 1
-
     def covariance(self, parameters: Vector, left: Matrix, right: Matrix) -> Matrix:
         """Return covariances between rows of `left` [N, C] and rows of `right` [P, C]; [N, P]."""
-        total: Matrix = 1 + self._linear(parameters, left, right)
-        for columns, amplitude, lengths in self._blocks(parameters):
-            squares = _squared_distances(left[:, columns] / lengths, right[:, columns] / lengths)
-            total += amplitude**2 * matern(squares)
+        total = np.ones((len(left), len(right)))
+        for block in self._blocks(parameters):
+            ours, theirs = left[:, block.columns], right[:, block.columns]
+            total += block.linear**2 * (ours @ theirs.T)
+            squares = _squared_distances(ours / block.lengths, theirs / block.lengths)
+            total += block.amplitude**2 * matern(squares)
         return total
 
     def diagonal(self, parameters: Vector, rows: Matrix) -> Vector:
         """Return the prior variance of every row; [N]."""
-        inner = rows[:, : self.widths[0]]
-        constant = 1 + sum(amplitude**2 for _, amplitude, _ in self._blocks(parameters))
-        linear = np.exp(2 * parameters[-1]) * np.einsum("nc,nc->n", inner, inner)
-        return np.asarray(constant + linear)
+        total = np.ones(len(rows))
+        for block in self._blocks(parameters):
+            inner = rows[:, block.columns]
+            total += block.amplitude**2 + block.linear**2 * np.einsum("nc,nc->n", inner, inner)
+        return total
 
     def with_pullback(self, parameters: Vector, rows: Matrix) -> tuple[Matrix, Pullback]:
         """Return the covariance of rows [N, C] with itself, and its pullback.
 
         The pullback maps symmetric weights W [N, N] to sum_ij W_ij dK_ij / dparameters.
         """
-        linear = self._linear(parameters, rows, rows)
-        total = 1 + linear
+        total = np.ones((len(rows), len(rows)))
         parts = []
-        for columns, amplitude, lengths in self._blocks(parameters):
-            scaled = rows[:, columns] / lengths
-            squares = _squared_distances(scaled, scaled)
-            part = amplitude**2 * matern(squares)
-            parts.append((scaled, part, amplitude**2 * _matern_slope(squares)))
-            total += part
+        for block in self._blocks(parameters):
+            inner = rows[:, block.columns]
+            scaled = inner / block.lengths
+            part, slope = _matern_with_slope(_squared_distances(scaled, scaled))
+            total += block.amplitude**2 * part
+            total += block.linear**2 * (inner @ inner.T)
+            parts.append((block, inner, scaled, part, slope))
 
         def pull(weights: Matrix) -> Vector:
             found: list[float] = []
-            for scaled, part, slope in parts:
-                found.append(2 * float(np.sum(weights * part)))
-                found.extend(-2 * _weighted_squares(weights * slope, scaled))
-            found.append(2 * float(np.sum(weights * linear)))
+            for block, inner, scaled, part, slope in parts:
+                power = block.amplitude**2
+                found.append(2 * power * float(np.vdot(weights, part)))
+                found.append(2 * block.linear**2 * float(np.vdot(weights @ inner, inner)))
+                found.extend(-2 * power * _weighted_squares(weights * slope, scaled))
             return np.array(found)
 
         return total, pull
 
-    def _linear(self, parameters: Vector, left: Matrix, right: Matrix) -> Matrix:
-        width = self.widths[0]
-        product = left[:, :width] @ right[:, :width].T
-        return np.asarray(np.exp(2 * parameters[-1]) * product)
-
-    def _blocks(self, parameters: Vector) -> list[tuple[slice, float, Vector]]:
-        blocks, column, at = [], 0, 0
+    def _blocks(self, parameters: Vector) -> Iterator[Block]:
+        column, at = 0, 0
         for width in self.widths:
-            amplitude = float(np.exp(parameters[at]))
-            lengths = np.exp(parameters[at + 1 : at + 1 + width])
-            blocks.append((slice(column, column + width), amplitude, lengths))
-            column, at = column + width, at + width + 1
-        return blocks
+            found = np.exp(parameters[at : at + width + 2])
+            yield Block(
+                columns=slice(column, column + width),
+                amplitude=float(found[0]),
+                linear=float(found[1]),
+                lengths=found[2:],
+            )
+            column, at = column + width, at + width + 2
 
 
 def matern(squares: Matrix) -> Matrix:
     """Return the Matern-5/2 correlation of squared scaled distances; any shape."""
-    root = _ROOT_FIVE * np.sqrt(squares)
-    return np.asarray((1 + root + root**2 / 3) * np.exp(-root))
+    return _matern_with_slope(squares)[0]
 
 
-def _matern_slope(squares: Matrix) -> Matrix:
-    """Return the derivative of `matern` by the squared distance, which is finite at 0."""
+def _matern_with_slope(squares: Matrix) -> tuple[Matrix, Matrix]:
+    """Return `matern` and its derivative by the squared distance, which is finite at 0."""
     root = _ROOT_FIVE * np.sqrt(squares)
-    return np.asarray(-5 / 6 * (1 + root) * np.exp(-root))
+    slope = np.exp(-root)
+    slope *= 1 + root
+    # (1 + r + r^2 / 3) exp(-r) = (1 + r) exp(-r) (1 + r^2 / (3 (1 + r))), and r^2 = 5 squares
+    root += 1
+    part = slope * (1 + 5 / 3 * squares / root)
+    slope *= -5 / 6
+    return part, slope
 
 
 def _squared_distances(left: Matrix, right: Matrix) -> Matrix:
     """Return [N, P] squared distances, by products so that no [N, P, C] array is made."""
-    norms = np.einsum("nc,nc->n", left, left)[:, None] + np.einsum("pc,pc->p", right, right)
-    return np.asarray(np.maximum(norms - 2 * left @ right.T, 0.0))
+    found = left @ (-2 * right.T)
+    found += np.einsum("nc,nc->n", left, left)[:, None]
+    found += np.einsum("pc,pc->p", right, right)
+    return np.maximum(found, 0.0, out=found)
 
 
 def _weighted_squares(weights: Matrix, rows: Matrix) -> Vector:

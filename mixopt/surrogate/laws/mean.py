@@ -36,13 +36,19 @@ class FittedMean:
         return combine([member.predict(features) for member in self.members])
 
 
-def combine(predictions: Sequence[Prediction]) -> Prediction:
-    """Return the moments of the equal mixture of the members' normal distributions.
+def combine(predictions: Sequence[Prediction], weights: Vector | None = None) -> Prediction:
+    """Return the moments of a mixture of the members' normal distributions.
 
     The variance is the mean of the members' variances plus the variance between their means, so
     that disagreement between families counts as doubt.
+
+    Args:
+        predictions: F of them.
+        weights: [F] shares, of sum one; equal if left out.
     """
+    shares = np.full(len(predictions), 1 / len(predictions)) if weights is None else weights
     means = np.stack([prediction.mean for prediction in predictions])
-    within = np.mean([prediction.deviation**2 for prediction in predictions], axis=0)
-    deviation = np.sqrt(within + means.var(axis=0))
-    return Prediction(mean=means.mean(axis=0), deviation=deviation)
+    within = shares @ np.stack([prediction.deviation**2 for prediction in predictions])
+    mean = shares @ means
+    between = shares @ (means - mean) ** 2
+    return Prediction(mean=mean, deviation=np.sqrt(within + between))

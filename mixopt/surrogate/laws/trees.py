@@ -13,6 +13,7 @@ from mixopt.surrogate.laws.law import Matrix, Prediction, Standard, Vector, stan
 
 _ROWS_PER_LEAF = 32  # one row of a smallest leaf for so many rows of the table
 _KEPT = 0.8  # share of the rows that each member of the bag is grown on
+_MANY_ROWS = 128  # from here on twice as many trees still gain
 _SEEDS = 2**31 - 1
 
 
@@ -22,12 +23,13 @@ class Trees:
 
     RegMix (arXiv 2407.01492) fits mixtures with LightGBM, whose default smallest leaf of 20 rows
     allows no split at all in a study of few runs; here it grows with the number of runs. The
-    number of trees is fixed: nothing is stopped early on rows that are judged later.
+    number of trees depends on that number alone, up to twice `num_trees`: nothing is stopped early
+    on rows that are judged later.
     """
 
     name: str = "trees"
-    num_members: int = 8
-    num_trees: int = 200
+    num_members: int = 4
+    num_trees: int = 100
 
     def fit(self, features: Features, values: Vector, noise: Vector, seed: int) -> FittedTrees:
         """Return the bag; rows weigh less the noisier they are."""
@@ -35,12 +37,13 @@ class Trees:
         rows, targets = _columns(features), units.inward(values)
         variance = noise / units.scale**2
         weights = 1 / (1 + variance / max(float(variance.mean()), 1e-12))
+        rounds = self.num_trees * (2 if len(targets) > _MANY_ROWS else 1)
         members = []
         for number in range(self.num_members):
             kept = _bag(len(targets), seed, number)
             data = lightgbm.Dataset(rows[kept], targets[kept], weight=weights[kept])
             settings = _settings(len(kept), seeds.derive(seed, "trees", number) % _SEEDS)
-            members.append(lightgbm.train(settings, data, num_boost_round=self.num_trees))
+            members.append(lightgbm.train(settings, data, num_boost_round=rounds))
         return FittedTrees(units=units, members=tuple(members))
 
 

@@ -9,8 +9,9 @@ import tomli_w
 from fake_engine import TASKS, drills_are_good, made_up
 from tiny import make_setup, schedule_at
 
+from mixopt.cli.begin import check_judges, make_engine
 from mixopt.cli.paths import StudyNotes, read_notes, write_notes
-from mixopt.cli.study import check_judges, make_engine, show
+from mixopt.cli.study import show
 from mixopt.corpus.store import TokenStore
 from mixopt.errors import NotFoundError
 from mixopt.evaluation.result import MemberResult, TrainedNode

@@ -137,10 +137,11 @@ def test_a_ledger_of_an_older_mixopt_is_brought_up_to_date_by_writing(
     with monkeypatch.context() as patch:
         whole = migrate.load_migrations
         patch.setattr(migrate, "load_migrations", lambda package: whole(package)[:1])
-        ledger = _ledger(quick_path, trials)
+        ledger = _ledger(quick_path, [])
     with pytest.raises(StudyError, match="of an older mixopt") as caught:
         ledger.records()
-    assert "version 3 is needed" in caught.value.why
+    assert "version 4 is needed" in caught.value.why
+    ledger.add_trials(trials)
     ledger.add_results([_with_path(trials[0], 0, ("a", 60))])
     assert ledger.records()[0].trained_tokens == 60
 

@@ -13,7 +13,6 @@ from scipy.optimize import LinearConstraint, minimize
 
 from mixopt.errors import LawError
 from mixopt.schedule.space import Space
-from mixopt.surrogate.batch import propose_batch
 from mixopt.surrogate.candidates import divergences, open_box, prior_doses
 from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.features import Features, schedule_features
@@ -167,41 +166,6 @@ def test_a_closed_recipe_has_nothing_to_propose() -> None:
     )
     with pytest.raises(LawError, match="nothing to propose"):
         propose(_law(Bowl(np.ones(4) / 4)), closed, restraint=Restraint(penalty=0.0), seed=0)
-
-
-def test_a_batch_is_diverse_good_and_repeatable() -> None:
-    space, centre = made_up_space(SUPPLY), np.array([0.4, 0.3, 0.2, 0.1])
-    law = _law(Bowl(centre, doubtful=3))
-    batch = propose_batch(law, space, 8, seed=0, candidates=256)
-    doses = np.array([_dose(space, found.point) for found in batch])
-    apart = np.linalg.norm(np.sqrt(doses)[:, None] - np.sqrt(doses)[None], axis=2)
-    assert apart[np.triu_indices(8, 1)].min() > 0.05
-    assert batch == propose_batch(law, space, 8, seed=0, candidates=256)
-    assert batch[0].deviation < batch[-1].deviation  # from cautious to bold
-    np.testing.assert_allclose(doses[0], centre, atol=0.2)
-
-
-def test_a_batch_that_shares_beginnings_differs_in_the_last_stage_alone() -> None:
-    space = made_up_space(SUPPLY, stages=2)
-    law = _law(Bowl(np.array([0.4, 0.3, 0.2, 0.1]), doubtful=3))
-    batch = propose_batch(law, space, 6, seed=0, candidates=128, share=3)
-    prefix = space.prefix_coordinates()
-    starts = [{name: found.point[name] for name in prefix} for found in batch]
-    for first in (0, 3):
-        assert starts[first] == pytest.approx(starts[first + 1])
-        assert starts[first] == pytest.approx(starts[first + 2])
-    assert starts[0] != pytest.approx(starts[3])
-    assert len({found.schedule.digest for found in batch}) == 6
-
-
-def test_a_penalized_batch_stays_near_the_prior() -> None:
-    space, law = made_up_space(SUPPLY), _law(Bowl(np.array([0.7, 0.1, 0.1, 0.1])))
-    free, held = (
-        propose_batch(law, space, 4, restraint=Restraint(penalty=penalty), seed=0, candidates=256)
-        for penalty in (0.0, 2.0)
-    )
-    nats = [np.mean([found.divergence for found in batch]) for batch in (free, held)]
-    assert nats[1] < nats[0] / 2
 
 
 def test_a_guard_holds_the_proposal_where_it_is_no_worse_than_at_natural() -> None:
