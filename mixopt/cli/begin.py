@@ -192,7 +192,8 @@ def make_engine(workers: int | None, device: str) -> AbstractContextManager[Engi
 
 
 def read_settings(folder: Path) -> StudyRecipe:
-    """Read the recipe that a study was begun with."""
+    """Read the recipe that a study was begun with, the earlier studies that were named included."""
     notes = read_notes(folder)
     domains = read_mapping(notes.mapped)
-    return read_schedule(folder / notes.recipe, None, StudyRecipe, domains=domains)
+    recipe = read_schedule(folder / notes.recipe, None, StudyRecipe, domains=domains)
+    return _warmed(recipe, notes.warm)

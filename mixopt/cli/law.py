@@ -33,8 +33,8 @@ from mixopt.cli.law_fits import (
 from mixopt.cli.law_propose import propose
 from mixopt.cli.law_request import Files, Objective, Request, objective_of
 from mixopt.errors import LawError
-from mixopt.surrogate.given import Named, natural, read_named, uniform
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.tables.given import Named, natural, read_named, uniform
+from mixopt.surrogate.tables.read import RunTable
 
 AtOption = Annotated[
     list[str],

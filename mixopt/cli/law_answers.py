@@ -17,13 +17,13 @@ from mixopt.cli.law_request import Objective
 from mixopt.errors import LawError
 from mixopt.schedule import simplex
 from mixopt.schedule.schedule import Schedule
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.given import Named, named
-from mixopt.surrogate.guard import lead
-from mixopt.surrogate.propose import Proposal
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.proposing.guard import lead
+from mixopt.surrogate.proposing.propose import Proposal
 from mixopt.surrogate.runs import Runs
-from mixopt.surrogate.table_space import Demands
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.tables.given import Named, named
+from mixopt.surrogate.tables.read import RunTable
+from mixopt.surrogate.tables.space import Demands
 
 Row = tuple[object, ...]
 Vector = NDArray[np.float64]

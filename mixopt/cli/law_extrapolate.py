@@ -18,15 +18,15 @@ from mixopt.cli.law_propose import Wishes, check_penalty, demands_of, penalty_of
 from mixopt.cli.law_request import Files, Objective, Request, objective_of
 from mixopt.errors import LawError
 from mixopt.recipes.quantity import show_quantity
-from mixopt.surrogate.climb import Rung
-from mixopt.surrogate.exploration import Restraint
-from mixopt.surrogate.given import Named, named, natural, read_tokens, uniform
-from mixopt.surrogate.guard import lead
-from mixopt.surrogate.ladder import Ladder, fit_ladder
-from mixopt.surrogate.propose import propose
-from mixopt.surrogate.table_space import Demands, over_space, table_space
-from mixopt.surrogate.tables import RunTable
-from mixopt.surrogate.target_law import AtSize, law_at, over_same_domains
+from mixopt.surrogate.proposing.exploration import Restraint
+from mixopt.surrogate.proposing.guard import lead
+from mixopt.surrogate.proposing.propose import propose
+from mixopt.surrogate.scaling.climb import Rung
+from mixopt.surrogate.scaling.ladder import Ladder, fit_ladder
+from mixopt.surrogate.scaling.target_law import AtSize, law_at, over_same_domains
+from mixopt.surrogate.tables.given import Named, named, natural, read_tokens, uniform
+from mixopt.surrogate.tables.read import RunTable
+from mixopt.surrogate.tables.space import Demands, over_space, table_space
 
 _OUTCOMES = ("mixture", "at the largest rung", "at the target", "low", "high", "gain", "P(better)")
 _FLIPS = ("measure", "rank correlation of the best", "pairs that change places", "first at")

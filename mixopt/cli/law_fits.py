@@ -9,9 +9,9 @@ import numpy as np
 
 from mixopt.cli import console
 from mixopt.cli.law_request import Objective, Request
-from mixopt.surrogate.fit import MeasureLaw, combine_measures, fit_runs
+from mixopt.surrogate.fitting.fit import MeasureLaw, combine_measures, fit_runs
 from mixopt.surrogate.scores import LawScore
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.tables.read import RunTable
 
 Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
 

@@ -9,12 +9,12 @@ import numpy as np
 from mixopt.cli import console
 from mixopt.cli.law_answers import of_schedule, weight_table
 from mixopt.cli.law_fits import Table
-from mixopt.surrogate.exploration import Restraint
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.given import Named, natural
-from mixopt.surrogate.pareto import propose_front
-from mixopt.surrogate.table_space import Demands, over_space, table_space
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.proposing.exploration import Restraint
+from mixopt.surrogate.proposing.pareto import propose_front
+from mixopt.surrogate.tables.given import Named, natural
+from mixopt.surrogate.tables.read import RunTable
+from mixopt.surrogate.tables.space import Demands, over_space, table_space
 
 _POINTS = 6
 

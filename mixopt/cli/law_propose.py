@@ -27,15 +27,15 @@ from mixopt.cli.law_front import front as find_front
 from mixopt.cli.law_request import Files, Objective, Request, objective_of
 from mixopt.errors import LawError
 from mixopt.schedule.space import Space
-from mixopt.surrogate.exploration import DEFAULT_PENALTY, Restraint
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.given import Named, natural, read_weights, uniform
-from mixopt.surrogate.optimism import penalty_for
-from mixopt.surrogate.propose import Proposal
-from mixopt.surrogate.propose import propose as find_optimum
-from mixopt.surrogate.table_space import Demands, over_space, table_space
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.proposing.exploration import DEFAULT_PENALTY, Restraint
+from mixopt.surrogate.proposing.optimism import penalty_for
+from mixopt.surrogate.proposing.propose import Proposal
+from mixopt.surrogate.proposing.propose import propose as find_optimum
+from mixopt.surrogate.tables.given import Named, natural, read_weights, uniform
+from mixopt.surrogate.tables.read import RunTable
+from mixopt.surrogate.tables.space import Demands, over_space, table_space
 
 _TITLES = {
     "weights": "mixtures",

@@ -11,10 +11,10 @@ import typer
 from mixopt.cli import console
 from mixopt.cli.paths import JsonOption, WorkersOption
 from mixopt.errors import LawError
-from mixopt.surrogate.given import read_pairs, read_supply, read_tokens
 from mixopt.surrogate.runs import Direction
-from mixopt.surrogate.table_space import Demands
-from mixopt.surrogate.tables import Layout, RunTable, read_runs
+from mixopt.surrogate.tables.given import read_pairs, read_supply, read_tokens
+from mixopt.surrogate.tables.read import Layout, RunTable, read_runs
+from mixopt.surrogate.tables.space import Demands
 
 _ANY_NAME: Final = "A name, or a pattern with *; may be given several times."
 

@@ -21,10 +21,14 @@ from mixopt.schedule.space import Space
 from mixopt.study import recommendation as conclusions
 from mixopt.study.decisions import mean_trajectories
 from mixopt.study.ledger import FigureRecord, Ledger, TrialRecord
+from mixopt.study.past import PastStudy
+from mixopt.study.recipe import StudyRecipe
 from mixopt.study.recommendation import RECOMMENDED, Recommendation
-from mixopt.study.results import law_of, schedule_of
+from mixopt.study.results import Families, law_of, schedule_of
+from mixopt.study.scouts import families_of
 from mixopt.surrogate.features import Features, schedule_features
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.laws.table import LAWS
 
 ACCOUNTED: Final = (RECOMMENDED, "natural", "uniform")
 """Labels whose stages are accounted for."""
@@ -98,7 +102,8 @@ class ReportChoices:
             folds of the study where the seed is the same; otherwise its out-of-fold figures
             differ a little from those in the recommendation.
         exports: files that the recommended schedule was exported to.
-        recipe: the space of the study; without it the law sees mixtures alone, no settings.
+        recipe: the space of the study; without it the law sees mixtures alone, no settings. That
+            of a study also tells which scouts and earlier studies inform the law.
     """
 
     objective: str | None = None
@@ -145,7 +150,7 @@ def gather(study_folder: Path, inventory: Inventory, choices: ReportChoices) -> 
         if recipe is None
         else Space(recipe=recipe, inventory=inventory)
     )
-    law, missing = _law(objective, search, space, choices.study_seed)
+    law, missing = _law(objective, search, space, _lessons(study_folder, space, choices))
     shown = accounted(confirm or search)
     return ReportData(
         study=concluded.study if concluded else study_folder.resolve().name,
@@ -252,12 +257,32 @@ def _default_contrast(
     return next((key for key in candidates if key != objective), None)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lessons:
+    """What the law of a study is fitted with, beside its own trials."""
+
+    seed: int  # of the study
+    families: Families
+
+
+def _lessons(folder: Path, space: Space, choices: ReportChoices) -> _Lessons:
+    """Return what scouts and earlier studies taught, as the recommendation was taught it."""
+    if not isinstance(choices.recipe, StudyRecipe):
+        return _Lessons(seed=choices.study_seed, families=lambda _key: LAWS)
+    past = PastStudy(recipe=choices.recipe, space=space, folder=folder)
+    return _Lessons(seed=choices.study_seed, families=families_of(past))
+
+
 def _law(
-    objective: str, search: Sequence[TrialRecord], space: Space, study_seed: int
+    objective: str, search: Sequence[TrialRecord], space: Space, lessons: _Lessons
 ) -> tuple[MeasureLaw | None, str]:
-    seed = seeds.derive(study_seed, "study", "fit", objective)
+    seed = seeds.derive(lessons.seed, "study", "fit", objective)
     try:
-        return law_of(objective, search, space, seed=seed), ""
+        lessons.families(objective)  # an earlier study may have been moved since
+    except StudyError as error:
+        return None, str(error)
+    try:
+        return law_of(objective, search, space, seed=seed, families=lessons.families), ""
     except LawError as error:
         return None, str(error)
 

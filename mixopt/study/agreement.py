@@ -13,10 +13,10 @@ from mixopt.study.rung import Rung, num_parameters
 from mixopt.study.scouts import scout_laws
 from mixopt.study.setup import StudySetup
 from mixopt.surrogate.features import Features, point_features
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.scaling.transfer import transfer
 from mixopt.surrogate.scores import LawScore, score
-from mixopt.surrogate.transfer import transfer
 
 _NATURAL: Final = "natural"
 _FEWEST: Final = 3  # runs that can be ranked, or calibrate a law

@@ -30,14 +30,14 @@ from mixopt.study.recommendation import (
     say,
     write_recommendation,
 )
-from mixopt.study.results import column, law_of, restraint_of
+from mixopt.study.results import column, law_of, penalty_of, restraint_of
 from mixopt.study.scouts import families_of
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, confirm_trial
-from mixopt.surrogate.batch import Wanted, propose_batch
-from mixopt.surrogate.exploration import DEFAULT_RESTRAINT, Restraint
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.propose import Proposal, propose
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.proposing.batch import Wanted, propose_batch
+from mixopt.surrogate.proposing.exploration import DEFAULT_RESTRAINT, Restraint
+from mixopt.surrogate.proposing.propose import Proposal, propose
 from mixopt.training.runs import OnProgress
 
 
@@ -64,9 +64,11 @@ def find_optima(setup: StudySetup) -> list[Optimum]:
         seed = setup.key("fit", key)
         families = families_of(setup)
         law = law_of(key, records, setup.space, seed=seed, families=families)
-        restraint = Restraint(penalty=setup.settings.penalty)
+        own = penalty_of(law, setup.settings, records, setup.space, seed=seed)
+        restraint = Restraint(penalty=own)
         if label == RECOMMENDED:
             restraint = restraint_of(
+                law,
                 setup.settings,
                 records,
                 setup.space,

@@ -19,9 +19,11 @@ from mixopt.seeds import derive
 from mixopt.study import recommendation
 from mixopt.study.change import Change
 from mixopt.study.ledger import Ledger
+from mixopt.study.past import PastStudy
 from mixopt.study.recipe import StudyRecipe
 from mixopt.study.results import law_of, restraint_of
-from mixopt.surrogate.propose import propose
+from mixopt.study.scouts import families_of
+from mixopt.surrogate.proposing.propose import propose
 
 BLOCK: Final = "kept"
 _LEAST_RATIO: Final = 1e-6  # ratios in a block are positive
@@ -100,8 +102,10 @@ def best_schedule(earlier: Earlier) -> Schedule:
         return Space(recipe=recipe, inventory=earlier.inventory).resolve({})
     settings, records = earlier.recipe.study, Ledger(earlier.folder).records("search")
     seed = derive(settings.seed, "extend")
-    law = law_of(settings.objective, records, earlier.space, seed=seed)
-    restraint = restraint_of(settings, records, earlier.space, seed=seed)
+    past = PastStudy(recipe=earlier.recipe, space=earlier.space, folder=earlier.folder)
+    families = families_of(past)
+    law = law_of(settings.objective, records, earlier.space, seed=seed, families=families)
+    restraint = restraint_of(law, settings, records, earlier.space, seed=seed, families=families)
     return propose(law, earlier.space, restraint=restraint, seed=seed).schedule
 
 

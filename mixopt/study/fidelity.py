@@ -22,9 +22,9 @@ from mixopt.study.scouts import families_of
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, rung_trial
 from mixopt.surrogate.features import point_features
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.informative import choose_informative
-from mixopt.surrogate.propose import propose
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.proposing.propose import propose
+from mixopt.surrogate.scaling.informative import choose_informative
 from mixopt.training.runs import OnProgress
 
 OPTIMUM: Final = "optimum"  # label of the schedule that the search's law thinks best
@@ -175,6 +175,7 @@ def _first(setup: StudySetup, law: MeasureLaw) -> list[_Candidate]:
     natural = setup.space.baseline("natural")
     records = setup.ledger.records("search")
     restraint = restraint_of(
+        law,
         setup.settings,
         records,
         setup.space,

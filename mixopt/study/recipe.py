@@ -98,7 +98,7 @@ class StudySettings(Recipe):
     sampler: SamplerName = "law"
     least_gain: NonNegativeFloat = 0.0  # of the next batch, in units of the objective; else it ends
     warm: tuple[str, ...] = ()  # folders of earlier studies whose trials inform the laws
-    penalty: NonNegativeFloat = 0.05  # on the divergence of a proposal from the prior
+    penalty: NonNegativeFloat | Literal["auto"] = 0.05  # on the divergence from the prior
     share: PositiveInt = 1  # trials in a row of the design that have their first stages in common
     lane: PositiveInt | Literal["auto"] = "auto"  # members trained at once, at most
     states: StatesRecipe = StatesRecipe()

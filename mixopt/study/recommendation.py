@@ -9,7 +9,7 @@ from mixopt import atomic
 from mixopt.errors import StudyError
 from mixopt.evaluation.measure import Direction
 from mixopt.recipes.decode import Recipe
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 
 FILE: Final = "recommendation.json"
 SCHEDULE_FILE: Final = "recommended.toml"

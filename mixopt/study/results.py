@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.recipe import StudySettings
-from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.features import Features, point_features
-from mixopt.surrogate.fit import MeasureLaw, combine_measures, fit_measure, fit_runs
+from mixopt.surrogate.fitting.fit import MeasureLaw, combine_measures, fit_measure, fit_runs
 from mixopt.surrogate.laws.law import Law
 from mixopt.surrogate.laws.table import LAWS
+from mixopt.surrogate.noise import smoothed_noise
+from mixopt.surrogate.proposing.exploration import Restraint
+from mixopt.surrogate.proposing.optimism import penalty_for
 from mixopt.surrogate.runs import Runs
 
 Families = Callable[[str], Mapping[str, Law]]
@@ -108,9 +110,10 @@ def law_of(
         StudyError: no trial has the measure.
         LawError: there are too few trials, or they do not differ.
     """
-    found = column(key, records)
-    features = features_of(found.records, space)
-    parts = _parts(found)
+    plain = column(key, records)
+    features = features_of(plain.records, space)
+    found = _with_noise(plain, features)
+    parts = [_with_noise(part, features) for part in _parts(found)]
     if not parts:
         return _fit(found, features, seed, families)
     try:
@@ -119,6 +122,12 @@ def law_of(
         return combine_measures(laws, shares, measure=key, direction=direction_of(key))
     except LawError:  # a subject that nothing moves has no law of its own
         return _fit(found, features, seed, families)
+
+
+def _with_noise(found: Column, features: Features) -> Column:
+    """Return the measure with noise that depends on the trial: on its level and its doses."""
+    groups = [record.measures[found.key] for record in found.records]
+    return replace(found, noise=smoothed_noise(groups, features))
 
 
 def _fit(found: Column, features: Features, seed: int, families: Families) -> MeasureLaw:
@@ -160,6 +169,7 @@ def _parts(found: Column) -> list[Column]:
 
 
 def restraint_of(
+    law: MeasureLaw,
     settings: StudySettings,
     records: Sequence[TrialRecord],
     space: Space,
@@ -167,7 +177,15 @@ def restraint_of(
     seed: int,
     families: Families = _plain,
 ) -> Restraint:
-    """Return what holds the proposals for the objective back: the penalty and the guardrails' laws.
+    """Return what holds the proposals of a law back: the penalty and the guardrails' laws.
+
+    Args:
+        law: of the objective.
+        settings: that name penalty and guardrails.
+        records: the trials that the law was fitted to.
+        space: where they lie.
+        seed: names folds, starts and halves.
+        families: of the guardrails' laws, by measure.
 
     Raises:
         StudyError: no trial has one of the guardrails.
@@ -176,4 +194,20 @@ def restraint_of(
     guards = (
         law_of(key, records, space, seed=seed, families=families) for key in settings.guardrails
     )
-    return Restraint(penalty=settings.penalty, guards=tuple(guards))
+    penalty = penalty_of(law, settings, records, space, seed=seed)
+    return Restraint(penalty=penalty, guards=tuple(guards))
+
+
+def penalty_of(
+    law: MeasureLaw,
+    settings: StudySettings,
+    records: Sequence[TrialRecord],
+    space: Space,
+    *,
+    seed: int,
+) -> float:
+    """Return the penalty on divergence from the prior; chosen by the trials where it is `auto`."""
+    if settings.penalty != "auto":
+        return settings.penalty
+    features = features_of(column(law.measure, records).records, space).rows(law.rows)
+    return penalty_for(law, features, space, seed=seed).penalty

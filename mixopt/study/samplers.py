@@ -20,8 +20,8 @@ from mixopt.study.design import design_point, design_size
 from mixopt.study.recipe import SamplerName, StudySettings
 from mixopt.study.setup import StudySetup
 from mixopt.study.worth import ACQUISITIONS, law_batch
-from mixopt.surrogate.batch import Batch
-from mixopt.surrogate.fit import FEWEST_ROWS
+from mixopt.surrogate.fitting.fit import FEWEST_ROWS
+from mixopt.surrogate.proposing.batch import Batch
 
 _FREE: Final[Mapping[SamplerName, Callable[[int], optuna.samplers.BaseSampler]]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(

@@ -6,32 +6,37 @@ from collections.abc import Mapping
 from functools import cache, partial
 
 from mixopt.errors import LawError, StudyError
+from mixopt.study.ledger import TrialRecord
+from mixopt.study.past import Study
 from mixopt.study.results import Families, law_of
-from mixopt.study.setup import StudySetup
 from mixopt.study.warm import warm_laws
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.law import Law
 from mixopt.surrogate.laws.table import LAWS
-from mixopt.surrogate.transfer import Transferred
+from mixopt.surrogate.scaling.transfer import Transferred
 
 
-def scout_laws(setup: StudySetup, key: str) -> dict[str, MeasureLaw]:
+def scout_laws(setup: Study, key: str) -> dict[str, MeasureLaw]:
     """Return the law of a measure that each scout has taught, by the scout's name.
 
     Scouts that have taught none are left out: their trials lack the measure, or are too few.
     """
-    found = {}
-    for rung in setup.rungs_of("scout"):
-        records = setup.ledger.records("scout", proxy=rung.name)
-        seed = setup.key("fit", key, rung.name)
+    found: dict[str, MeasureLaw] = {}
+    if not setup.settings.scout:
+        return found
+    of_proxy: dict[str, list[TrialRecord]] = {}
+    for record in setup.ledger.records("scout"):
+        of_proxy.setdefault(record.proxy or "", []).append(record)
+    for name, records in of_proxy.items():
+        seed = setup.key("fit", key, name)
         try:
-            found[rung.name] = law_of(key, records, setup.space, seed=seed)
+            found[name] = law_of(key, records, setup.space, seed=seed)
         except (LawError, StudyError):
             continue
     return found
 
 
-def families_of(setup: StudySetup) -> Families:
+def families_of(setup: Study) -> Families:
     """Return the families of laws for measures of the search, scouts and earlier studies among them.
 
     In a stack these count for as much as they predict the search's own trials: the correlation
@@ -41,7 +46,7 @@ def families_of(setup: StudySetup) -> Families:
     return cache(partial(_families, setup))
 
 
-def _families(setup: StudySetup, key: str) -> Mapping[str, Law]:
+def _families(setup: Study, key: str) -> Mapping[str, Law]:
     carried: dict[str, Law] = {
         name: Transferred(source=law.fitted, name=name)
         for name, law in scout_laws(setup, key).items()

@@ -20,7 +20,7 @@ from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, search_trial
 from mixopt.study.warm import check_warm
 from mixopt.study.worth import look_ahead, note_worth
-from mixopt.surrogate.batch import Batch
+from mixopt.surrogate.proposing.batch import Batch
 from mixopt.training.runs import OnProgress, Stop, never
 
 OnWorth = Callable[[int, float], None]

@@ -19,12 +19,12 @@ from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.study.change import Change, read_change, translated
 from mixopt.study.ledger import FILE, Ledger, TrialRecord
+from mixopt.study.past import Study
 from mixopt.study.results import column
-from mixopt.study.setup import StudySetup
 from mixopt.surrogate.features import Features, schedule_features
-from mixopt.surrogate.fit import fit_measure
+from mixopt.surrogate.fitting.fit import fit_measure
 from mixopt.surrogate.laws.law import FittedLaw, Law, Prediction
-from mixopt.surrogate.transfer import Transferred
+from mixopt.surrogate.scaling.transfer import Transferred
 
 _MOST_LOST: Final = 0.5  # share of the tokens of a trial that may be of domains that are gone
 _ENDLESS: Final = 10**18  # tokens: what an earlier schedule could be run with is not asked again
@@ -41,7 +41,7 @@ class Unset:
         return self.fitted.predict(_bare(features))
 
 
-def warm_laws(setup: StudySetup, key: str) -> dict[str, Law]:
+def warm_laws(setup: Study, key: str) -> dict[str, Law]:
     """Return what every earlier study taught about a measure, to be calibrated by new trials.
 
     Its law is fitted to its own trials, told in terms of the new study's domains: a domain that it
@@ -73,7 +73,7 @@ def warm_laws(setup: StudySetup, key: str) -> dict[str, Law]:
     return found
 
 
-def check_warm(setup: StudySetup) -> None:
+def check_warm(setup: Study) -> None:
     """Raise unless every earlier study can inform this one.
 
     Raises:
@@ -100,7 +100,7 @@ def _records(folder: str) -> list[TrialRecord]:
 
 
 def _features(
-    setup: StudySetup, folder: str, records: Sequence[TrialRecord]
+    setup: Study, folder: str, records: Sequence[TrialRecord]
 ) -> tuple[Features, list[int]]:
     """Return earlier trials over the new domains, and which of them they are."""
     schedules = [_schedule(record) for record in records]

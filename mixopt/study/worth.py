@@ -14,8 +14,8 @@ from mixopt.study.recipe import SamplerName
 from mixopt.study.results import law_of, restraint_of
 from mixopt.study.scouts import families_of
 from mixopt.study.setup import StudySetup
-from mixopt.surrogate.batch import Acquisition, Batch, Wanted, propose_batch
-from mixopt.surrogate.fit import FEWEST_ROWS
+from mixopt.surrogate.fitting.fit import FEWEST_ROWS
+from mixopt.surrogate.proposing.batch import Acquisition, Batch, Wanted, propose_batch
 
 ACQUISITIONS: Final[Mapping[SamplerName, Acquisition]] = {
     "law": "improvement",
@@ -42,7 +42,7 @@ def law_batch(setup: StudySetup, first: int, count: int) -> Batch:
     settings, seed = setup.settings, setup.key("law", first)
     of_measure = families_of(setup)
     law = law_of(settings.objective, records, setup.space, seed=seed, families=of_measure)
-    restraint = restraint_of(settings, records, setup.space, seed=seed, families=of_measure)
+    restraint = restraint_of(law, settings, records, setup.space, seed=seed, families=of_measure)
     wanted = Wanted(
         count=count,
         done=tuple(

@@ -32,9 +32,9 @@ from mixopt.study.recipe import StudyRecipe
 from mixopt.study.results import features_of, law_of, restraint_of, schedule_of
 from mixopt.study.search import run_search
 from mixopt.study.setup import StudySetup
-from mixopt.surrogate.candidates import open_box
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.propose import propose
+from mixopt.surrogate.proposing.candidates import open_box
+from mixopt.surrogate.proposing.propose import propose
 
 Matrix = NDArray[np.float64]
 
@@ -101,8 +101,8 @@ def _contenders(
             if name == "law":
                 seed = setup.key("law", count)
                 law = law_of(key, first, setup.space, seed=seed)
-                restraint = restraint_of(setup.settings, first, setup.space, seed=seed)
-                restraint = replace(restraint, guards=())
+                unguarded = setup.settings.model_copy(update={"guardrails": ()})
+                restraint = restraint_of(law, unguarded, first, setup.space, seed=seed)
                 schedules[name, count] = propose(
                     law, setup.space, restraint=restraint, seed=seed
                 ).schedule

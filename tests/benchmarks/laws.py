@@ -2,9 +2,11 @@
 
     python tests/benchmarks/laws.py curves [--table regmix|olmix|dclm] [--subsets 10]
         [--sizes 16 32 64] [--families gaussian_process trees] [--validation] [--workers 2]
+    python tests/benchmarks/laws.py sizes [--subsets 10] [--small 64 512]
     python tests/benchmarks/laws.py replay ...
 
-`curves` fits random subsets and judges them on other runs; `replay` chooses runs one after another.
+`curves` fits random subsets and judges them on other runs; `sizes` carries laws of small runs to a
+larger size; `replay` chooses runs one after another.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 
 import learning_curves
 import replay
+import sizes
 
 
 def main() -> None:
@@ -25,7 +28,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("replay", help="choose runs one after another", add_help=False)
     learning_curves.add_arguments(commands.add_parser("curves", help="learning curves"))
-    learning_curves.run(parser.parse_args())
+    sizes.add_arguments(commands.add_parser("sizes", help="laws carried to a larger size"))
+    options = parser.parse_args()
+    {"curves": learning_curves.run, "sizes": sizes.run}[options.command](options)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from published import olmix, regmix
 
 from mixopt import seeds
-from mixopt.surrogate.fit import combine_measures, fit_measure, fit_runs
+from mixopt.surrogate.fitting.fit import combine_measures, fit_measure, fit_runs
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
 from mixopt.surrogate.laws.law import JointLaw, Law
 from mixopt.surrogate.laws.table import JOINT_LAWS, LAWS
-from mixopt.surrogate.measure_law import MeasureLaw
 from mixopt.surrogate.runs import Runs
 from mixopt.surrogate.scores import rank_correlation
 

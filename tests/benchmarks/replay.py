@@ -14,12 +14,12 @@ from published import olmix, regmix
 from rivals import Olmix, Optuna, Random, RegMix, costs_of, signs_of, unseen
 
 from mixopt import seeds
-from mixopt.surrogate.acquire import Outlook, drawn, error_correlation, improving
-from mixopt.surrogate.batch import Acquisition
 from mixopt.surrogate.laws.effective_data import EffectiveData
 from mixopt.surrogate.laws.gaussian_process import GaussianProcess
 from mixopt.surrogate.laws.law import Law
 from mixopt.surrogate.laws.mean import Mean
+from mixopt.surrogate.proposing.acquire import Outlook, drawn, error_correlation, improving
+from mixopt.surrogate.proposing.batch import Acquisition
 from mixopt.surrogate.runs import Runs
 
 Vector = NDArray[np.float64]

@@ -13,9 +13,9 @@ import optuna
 from numpy.typing import NDArray
 
 from mixopt import seeds
-from mixopt.surrogate.candidates import divergences
 from mixopt.surrogate.features import Features
 from mixopt.surrogate.laws.log_linear import LogLinear
+from mixopt.surrogate.proposing.candidates import divergences
 from mixopt.surrogate.runs import Runs
 
 Vector = NDArray[np.float64]
@@ -56,7 +56,8 @@ class Random:
 
     def choose(self, pool: Runs, seen: Sequence[int], count: int, seed: int) -> list[int]:
         """Return random rows."""
-        return seeds.generator(seed, "random").permutation(unseen(pool, seen))[:count].tolist()
+        rows = seeds.generator(seed, "random").permutation(unseen(pool, seen))[:count]
+        return [int(row) for row in rows]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +86,7 @@ class RegMix:
             data = lightgbm.Dataset(columns[seen], sign * values)
             booster = lightgbm.train(settings, data, num_boost_round=1000)
             guesses += np.asarray(booster.predict(columns[rest], num_threads=1))
-        return rest[np.argsort(guesses, kind="stable")[:count]].tolist()
+        return [int(row) for row in rest[np.argsort(guesses, kind="stable")[:count]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +106,7 @@ class Olmix:
             guesses += law.predict(far).mean / len(pool.measures)
         prior = np.broadcast_to(pool.features.doses.mean(axis=0), far.doses.shape)
         guesses += _OLMIX_PENALTY * divergences(far.doses, prior)
-        return rest[np.argsort(guesses, kind="stable")[:count]].tolist()
+        return [int(row) for row in rest[np.argsort(guesses, kind="stable")[:count]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

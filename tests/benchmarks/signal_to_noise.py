@@ -33,7 +33,7 @@ from mixopt.proxy.config import ProxyRecipe
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
 from mixopt.seeds import generator
-from mixopt.surrogate.candidates import open_box
+from mixopt.surrogate.proposing.candidates import open_box
 
 
 def design_of(space: Space, count: int) -> dict[str, Schedule]:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from mixopt.report import wording
 from mixopt.report.charts.style import BETTER, MUTED, UNCLEAR, styled
 from mixopt.report.tables import best_quarter
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 
 
 def law_chart(law: MeasureLaw) -> go.Figure:

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from mixopt.cli import law_extrapolate, law_front, law_propose
 from mixopt.cli.main import make_app
 from mixopt.errors import LawError, MixoptError, NotFoundError
-from mixopt.surrogate.pareto import propose_front
-from mixopt.surrogate.propose import propose
+from mixopt.surrogate.proposing.pareto import propose_front
+from mixopt.surrogate.proposing.propose import propose
 
 DOMAINS = ("code", "prose", "web")
 

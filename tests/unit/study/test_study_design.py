@@ -29,7 +29,7 @@ def test_a_sparse_design_leaves_domains_at_their_least(
     dense = make_setup(tiny_store, quick_path)
     sparse = make_setup(tiny_store, quick_path, design_kind="sparse")
     least = 0.01 + 1e-6
-    left_out = {"early": set(), "late": set()}
+    left_out: dict[str, set[str]] = {"early": set(), "late": set()}
     for number in range(3, 15):
         schedule = sparse.space.resolve(design_point(sparse, number))
         for stage, names in left_out.items():

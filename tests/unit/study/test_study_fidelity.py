@@ -27,7 +27,7 @@ from mixopt.study.scouts import families_of, scout_laws
 from mixopt.study.search import run_search
 from mixopt.study.setup import StudySetup
 from mixopt.surrogate.features import point_features
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw, fit_measure
 from mixopt.surrogate.laws.law import Law
 from mixopt.surrogate.laws.table import LAWS
 
@@ -68,7 +68,7 @@ def _middle(law: MeasureLaw, space: Space, **_rest: object) -> SimpleNamespace:
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
     """Leave most families out of every stack, and propose at once; both are tested elsewhere."""
-    whole = results.fit_measure
+    whole = fit_measure
 
     def fit(*args: Any, laws: Mapping[str, Law], **kwargs: Any) -> MeasureLaw:  # noqa: ANN401 - passed on
         quick = {name: law for name, law in laws.items() if name in ("gaussian_process", "smaller")}

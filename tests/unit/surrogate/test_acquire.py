@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from mixopt.surrogate.acquire import (
+from mixopt.surrogate.features import mixture_features
+from mixopt.surrogate.laws.gaussian_process import GaussianProcess
+from mixopt.surrogate.laws.mean import Mean
+from mixopt.surrogate.proposing.acquire import (
     Outlook,
     batch_worth,
     drawn,
@@ -16,9 +19,6 @@ from mixopt.surrogate.acquire import (
     log_improvement,
     settled,
 )
-from mixopt.surrogate.features import mixture_features
-from mixopt.surrogate.laws.gaussian_process import GaussianProcess
-from mixopt.surrogate.laws.mean import Mean
 
 
 def _outlook(gains: list[float], deviations: list[float], shared: float = 0.0) -> Outlook:

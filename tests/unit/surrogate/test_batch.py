@@ -11,11 +11,11 @@ from made_up_runs import made_up_space
 from numpy.typing import NDArray
 
 from mixopt.schedule.space import Space
-from mixopt.surrogate.batch import Acquisition, Batch, Wanted, propose_batch
-from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.features import Features, schedule_features
-from mixopt.surrogate.fit import fit_measure
+from mixopt.surrogate.fitting.fit import fit_measure
 from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.proposing.batch import Acquisition, Batch, Wanted, propose_batch
+from mixopt.surrogate.proposing.exploration import Restraint
 
 Vector = NDArray[np.float64]
 SUPPLY = [100_000, 200_000, 300_000, 400_000]

@@ -9,7 +9,7 @@ import pytest
 from made_up_runs import made_up_features
 from scipy import stats
 
-from mixopt.surrogate.calibrate import calibrate, coverage, quantile, reach_of
+from mixopt.surrogate.fitting.calibrate import calibrate, coverage, quantile, reach_of
 
 
 @pytest.mark.parametrize("count", [8, 16, 64, 400])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixopt.surrogate.comparison import Difference
+from mixopt.surrogate.fitting.comparison import Difference
 
 
 def test_probability_and_interval_are_those_of_a_normal_gain() -> None:

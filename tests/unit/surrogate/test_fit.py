@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import MeasureLaw, combine_measures, fit_measure, fit_runs
-from mixopt.surrogate.folds import folds
-from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.fitting.fit import MeasureLaw, combine_measures, fit_measure, fit_runs
+from mixopt.surrogate.fitting.folds import folds
+from mixopt.surrogate.fitting.members import Table, applies, out_of_fold
+from mixopt.surrogate.laws.law import Law, Prediction
 from mixopt.surrogate.laws.table import LAWS
-from mixopt.surrogate.members import Table, applies, out_of_fold
 from mixopt.surrogate.runs import Runs
 
 Vector = NDArray[np.float64]
@@ -162,7 +162,11 @@ def test_a_judged_value_never_moves_its_own_prediction(name: str) -> None:
 
 def test_families_that_cannot_are_left_out_with_their_reasons() -> None:
     features = made_up_features(0, 20)
-    laws = {"broken": Broken(), "choosy": Choosy("choosy", 1.0), "fine": Fixed("fine", 1.0)}
+    laws: dict[str, Law] = {
+        "broken": Broken(),
+        "choosy": Choosy("choosy", 1.0),
+        "fine": Fixed("fine", 1.0),
+    }
     values = features.doses[:, 0]
     found = fit_measure("loss", "minimize", features, values, np.zeros(20), seed=0, laws=laws)
     assert found.law == "fine"
@@ -264,6 +268,41 @@ def test_a_sum_is_of_the_runs_that_have_all_measures() -> None:
     laws = {"fixed": Fixed("fixed", 1.0)}
     each = list(fit_runs(_runs(features, values), seed=0, laws=laws, joint={}).values())
     assert _summed(each).rows.tolist() == list(range(4, 26))
+
+
+def test_a_sum_is_as_sure_where_a_measure_is_maximized_as_where_its_mirror_is_minimized() -> None:
+    features, test = made_up_features(0, 40), made_up_features(1, 5)
+    values, laws = _noisy(features, 2), {"fixed": Fixed("fixed", 1.0), "low": Fixed("low", 0.8)}
+    runs = _runs(features, values)
+    mirrored = replace(runs, values=values * [1, -1], directions=("minimize", "maximize"))
+    found = []
+    for given, second in ((runs, 2.0), (mirrored, -2.0)):
+        each = fit_runs(given, seed=0, laws=laws, joint={}).values()
+        made = combine_measures([*each], [1.0, second], measure="sum", direction="minimize")
+        found.append(made)
+    both = [law.fitted.fitted.predict(test).deviation for law in found]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(both[0], both[1])
+    np.testing.assert_allclose(found[0].interval(test), found[1].interval(test))
+
+
+def test_a_sum_that_is_the_same_in_all_runs_is_refused() -> None:
+    features = made_up_features(0, 20)
+    values = np.repeat(_noisy(features, 1), 2, axis=1)
+    laws = {"fixed": Fixed("fixed", 1.0)}
+    each = list(fit_runs(_runs(features, values), seed=0, laws=laws, joint={}).values())
+    with pytest.raises(LawError, match="All 20 values are 0"):
+        combine_measures(each, [1.0, -1.0], measure="sum", direction="minimize")
+
+
+def test_units_do_not_decide_whether_a_measure_moves() -> None:
+    features, laws = made_up_features(0, 20), {"ridge_log": LAWS["ridge_log"]}
+    values, noise = _noisy(features, 1)[:, 0], np.zeros(20)
+    found = [
+        fit_measure("m", "minimize", features, unit * values, noise, seed=0, laws=laws)
+        for unit in (1.0, 2.0**-60)
+    ]
+    scaled = found[1].out_of_fold * 2.0**60
+    np.testing.assert_allclose(scaled, found[0].out_of_fold, rtol=1e-6)
 
 
 @pytest.mark.parametrize("rows", [16, 64])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mixopt.errors import LawError, NotFoundError
-from mixopt.surrogate.given import natural, read_named, read_pairs, read_supply, uniform
-from mixopt.surrogate.tables import Layout, RunTable, read_runs
+from mixopt.surrogate.tables.given import natural, read_named, read_pairs, read_supply, uniform
+from mixopt.surrogate.tables.read import Layout, RunTable, read_runs
 
 
 @pytest.fixture

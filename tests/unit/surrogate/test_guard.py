@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from test_propose import SUPPLY, Bowl, _law
 
-from mixopt.surrogate.calibrate import Calibration
-from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.guard import LARGEST_RISK, Guards, lead
+from mixopt.surrogate.fitting.calibrate import Calibration
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
 from mixopt.surrogate.laws.law import Prediction
-from mixopt.surrogate.measure_law import MeasureLaw
-from mixopt.surrogate.propose import propose
+from mixopt.surrogate.proposing.exploration import Restraint
+from mixopt.surrogate.proposing.guard import LARGEST_RISK, Guards, lead
+from mixopt.surrogate.proposing.propose import propose
 
 Vector = NDArray[np.float64]
 

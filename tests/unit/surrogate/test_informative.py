@@ -9,10 +9,10 @@ import pytest
 from made_up_runs import made_up_features
 
 from mixopt.errors import LawError
-from mixopt.surrogate.fit import fit_measure
-from mixopt.surrogate.informative import choose_informative
+from mixopt.surrogate.fitting.fit import fit_measure
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
 from mixopt.surrogate.laws.effective_data import EffectiveData
-from mixopt.surrogate.measure_law import MeasureLaw
+from mixopt.surrogate.scaling.informative import choose_informative
 
 
 @cache

@@ -8,10 +8,11 @@ from made_up_runs import made_up_features
 
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.ladder import Ladder, Rung, fit_ladder
 from mixopt.surrogate.laws.effective_data import EffectiveData
 from mixopt.surrogate.laws.law import Vector
 from mixopt.surrogate.runs import Runs
+from mixopt.surrogate.scaling.climb import Rung
+from mixopt.surrogate.scaling.ladder import Ladder, fit_ladder
 from mixopt.surrogate.scores import rank_correlation
 
 _FAMILY = {"effective_data": EffectiveData()}

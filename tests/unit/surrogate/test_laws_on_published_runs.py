@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import fit_measure
+from mixopt.surrogate.fitting.fit import fit_measure
 from mixopt.surrogate.laws.table import LAWS
 from mixopt.surrogate.scores import rank_correlation
 

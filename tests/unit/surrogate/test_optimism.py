@@ -9,11 +9,11 @@ from made_up_runs import made_up_features, made_up_space
 from numpy.typing import NDArray
 from test_propose import SUPPLY, Bowl, _law
 
-from mixopt.surrogate.candidates import divergences, prior_doses
 from mixopt.surrogate.features import Features
 from mixopt.surrogate.laws.law import FittedLaw, Prediction
 from mixopt.surrogate.laws.ridge_log import RidgeLog
-from mixopt.surrogate.optimism import GRID, choose_penalty, penalty_for
+from mixopt.surrogate.proposing.candidates import divergences, prior_doses
+from mixopt.surrogate.proposing.optimism import GRID, choose_penalty, penalty_for
 
 Vector = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from made_up_runs import made_up_space
 from test_propose import SUPPLY, Bowl, _dose, _law
 
 from mixopt.errors import LawError
-from mixopt.surrogate.exploration import Restraint
-from mixopt.surrogate.pareto import propose_front, undominated
+from mixopt.surrogate.proposing.exploration import Restraint
+from mixopt.surrogate.proposing.pareto import propose_front, undominated
 
 ONE, OTHER = np.array([0.7, 0.1, 0.1, 0.1]), np.array([0.1, 0.1, 0.1, 0.7])
 

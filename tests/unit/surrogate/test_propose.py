@@ -13,12 +13,12 @@ from scipy.optimize import LinearConstraint, minimize
 
 from mixopt.errors import LawError
 from mixopt.schedule.space import Space
-from mixopt.surrogate.candidates import divergences, open_box, prior_doses
-from mixopt.surrogate.exploration import Restraint
 from mixopt.surrogate.features import Features, schedule_features
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.law import Prediction
-from mixopt.surrogate.propose import propose
+from mixopt.surrogate.proposing.candidates import divergences, open_box, prior_doses
+from mixopt.surrogate.proposing.exploration import Restraint
+from mixopt.surrogate.proposing.propose import propose
 
 Vector = NDArray[np.float64]
 SUPPLY = [100_000, 200_000, 300_000, 400_000]

@@ -8,11 +8,11 @@ from made_up_runs import made_up_features
 from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
-from mixopt.surrogate.folds import folds
+from mixopt.surrogate.fitting.folds import folds
+from mixopt.surrogate.fitting.members import Member, Table
+from mixopt.surrogate.fitting.stack import Record, cross_fitted, mean_log_errors, stack_weights
 from mixopt.surrogate.laws.law import Prediction
 from mixopt.surrogate.laws.mean import Mean
-from mixopt.surrogate.members import Member, Table
-from mixopt.surrogate.stack import Record, cross_fitted, mean_log_errors, stack_weights
 
 Matrix = NDArray[np.float64]
 

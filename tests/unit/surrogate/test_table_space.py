@@ -8,7 +8,7 @@ import pytest
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features, mixture_features, schedule_features
 from mixopt.surrogate.laws.law import Prediction
-from mixopt.surrogate.table_space import AsInTable, Demands, as_in_table, table_space
+from mixopt.surrogate.tables.space import AsInTable, Demands, as_in_table, table_space
 
 DOMAINS = ("dclm:adult", "Wikipedia (en)", "code")
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mixopt.errors import LawError, NotFoundError
-from mixopt.surrogate.tables import Layout, RunTable, read_runs
+from mixopt.surrogate.tables.read import Layout, RunTable, read_runs
 
 ROWS = ((0.2, 0.3, 0.5), (0.6, 0.4, 0.0), (0.1, 0.1, 0.8))
 LOSSES = (3.5, 2.5, 4.5)

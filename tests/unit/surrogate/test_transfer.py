@@ -10,8 +10,8 @@ from made_up_runs import made_up_features
 
 from mixopt.surrogate.features import Features
 from mixopt.surrogate.laws.law import Prediction, Vector
+from mixopt.surrogate.scaling.transfer import Slope, Transferred, pool, transfer
 from mixopt.surrogate.scores import rank_correlation
-from mixopt.surrogate.transfer import Slope, Transferred, pool, transfer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

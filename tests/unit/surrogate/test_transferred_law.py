@@ -10,12 +10,12 @@ from made_up_runs import made_up_features
 
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import fit_measure
+from mixopt.surrogate.fitting.fit import fit_measure
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
 from mixopt.surrogate.laws.effective_data import EffectiveData
 from mixopt.surrogate.laws.law import Vector
-from mixopt.surrogate.measure_law import MeasureLaw
 from mixopt.surrogate.runs import Runs
-from mixopt.surrogate.transferred_law import fit_transfer, fit_transfers
+from mixopt.surrogate.scaling.transferred_law import fit_transfer, fit_transfers
 
 
 def _accuracy(features: Features) -> Vector:

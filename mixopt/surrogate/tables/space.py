@@ -15,7 +15,7 @@ from mixopt.recipes.decode import validate
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.schedule.space import Space
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.law import FittedLaw, Prediction
 
 _TOKENS = 10**12  # of a target run of which only shares matter

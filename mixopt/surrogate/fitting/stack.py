@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from mixopt.surrogate.calibrate import reach_of, widened
 from mixopt.surrogate.features import Features
+from mixopt.surrogate.fitting.calibrate import reach_of, widened
+from mixopt.surrogate.fitting.members import Member, Table, scattered
 from mixopt.surrogate.laws.law import FittedLaw, Prediction
 from mixopt.surrogate.laws.mean import combine
 from mixopt.surrogate.laws.table import PRIOR
-from mixopt.surrogate.members import Member, Table, scattered
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import FEWEST_ROWS
-from mixopt.surrogate.joining import find_key, find_name, joined, label_of, one_sided, some
-from mixopt.surrogate.mixtures import (
+from mixopt.surrogate.fitting.fit import FEWEST_ROWS
+from mixopt.surrogate.runs import Direction, Runs
+from mixopt.surrogate.tables.joining import find_key, find_name, joined, label_of, one_sided, some
+from mixopt.surrogate.tables.mixtures import (
     Mixtures,
     matches,
     read_mixtures,
     shortened,
     weight_columns,
 )
-from mixopt.surrogate.replicates import merged
-from mixopt.surrogate.runs import Direction, Runs
-from mixopt.surrogate.sheets import Faults, Sheet, read_sheet
+from mixopt.surrogate.tables.replicates import merged
+from mixopt.surrogate.tables.sheets import Faults, Sheet, read_sheet
 
 Matrix = NDArray[np.float64]
 

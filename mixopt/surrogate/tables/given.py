@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from mixopt.errors import LawError
 from mixopt.recipes.quantity import TokenCount
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.mixtures import ONE_STAGE, SUM_TOLERANCE, read_mixtures, weight_columns
-from mixopt.surrogate.sheets import Faults, Sheet, read_sheet
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.tables.mixtures import ONE_STAGE, SUM_TOLERANCE, read_mixtures, weight_columns
+from mixopt.surrogate.tables.read import RunTable
+from mixopt.surrogate.tables.sheets import Faults, Sheet, read_sheet
 
 Matrix = NDArray[np.float64]
 

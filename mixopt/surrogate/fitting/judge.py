@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixopt.surrogate.calibrate import Calibration, calibrate, coverage
-from mixopt.surrogate.folds import Index
+from mixopt.surrogate.fitting.calibrate import Calibration, calibrate, coverage
+from mixopt.surrogate.fitting.folds import Index
 from mixopt.surrogate.laws.law import Prediction
 from mixopt.surrogate.scores import LawScore, score
 

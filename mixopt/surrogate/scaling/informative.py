@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mixopt import seeds
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.kernel import matern
 from mixopt.surrogate.laws.law import Matrix, Vector
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from mixopt.errors import LawError, NotFoundError
-from mixopt.surrogate.sheets import Faults, Sheet
+from mixopt.surrogate.tables.sheets import Faults, Sheet
 
 _KEYS: Final = ("run", "index", "name")  # in this order where several would do
 _MOST_NAMED: Final = 6

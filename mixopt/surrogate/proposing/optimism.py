@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from mixopt import seeds
 from mixopt.schedule.space import Space
-from mixopt.surrogate.candidates import divergences as divergences_of
-from mixopt.surrogate.candidates import prior_doses
-from mixopt.surrogate.exploration import DEFAULT_CAUTION
 from mixopt.surrogate.features import Features
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
 from mixopt.surrogate.laws.gaussian_process import GaussianProcess
 from mixopt.surrogate.laws.law import FittedLaw, Law
-from mixopt.surrogate.measure_law import MeasureLaw
+from mixopt.surrogate.proposing.candidates import divergences as divergences_of
+from mixopt.surrogate.proposing.candidates import prior_doses
+from mixopt.surrogate.proposing.exploration import DEFAULT_CAUTION
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.folds import Index
+from mixopt.surrogate.fitting.folds import Index
 from mixopt.surrogate.laws.law import FittedLaw, Prediction
 
 Vector = NDArray[np.float64]

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from mixopt.errors import LawError
-from mixopt.surrogate.calibrate import Calibrated
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.folds import Index
-from mixopt.surrogate.judge import judge
+from mixopt.surrogate.fitting.calibrate import Calibrated
+from mixopt.surrogate.fitting.folds import Index
+from mixopt.surrogate.fitting.judge import judge
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
 from mixopt.surrogate.laws.law import Vector
-from mixopt.surrogate.measure_law import MeasureLaw
 from mixopt.surrogate.runs import Runs
-from mixopt.surrogate.transfer import FittedTransfer, Transferred, transfer
+from mixopt.surrogate.scaling.transfer import FittedTransfer, Transferred, transfer
 
 FEWEST_RUNS = 3  # a slope, an intercept and what is left
 CARRIED = "transferred"

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
 from joblib import Parallel, delayed
 
 from mixopt.errors import LawError
-from mixopt.surrogate.calibrate import Calibrated, Widened, reach_of
-from mixopt.surrogate.combination import FittedCombination, correlation_of, weighted_sum
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.folds import FEWEST_FOLDS, Index, folds, renumbered
-from mixopt.surrogate.judge import judge
+from mixopt.surrogate.fitting.calibrate import Calibrated, Widened, reach_of
+from mixopt.surrogate.fitting.combination import FittedCombination, correlation_of, weighted_sum
+from mixopt.surrogate.fitting.folds import FEWEST_FOLDS, Index, folds, renumbered
+from mixopt.surrogate.fitting.judge import judge
+from mixopt.surrogate.fitting.measure_law import MeasureLaw, sign_of
+from mixopt.surrogate.fitting.members import Gathered, Table, gather, gather_jointly
+from mixopt.surrogate.fitting.stack import FittedStack, Record, cross_fitted, mean_log_errors
 from mixopt.surrogate.laws.law import JointLaw, Law, Prediction, Vector
 from mixopt.surrogate.laws.table import JOINT_LAWS, LAWS
-from mixopt.surrogate.measure_law import MeasureLaw, sign_of
-from mixopt.surrogate.members import Gathered, Table, gather, gather_jointly
 from mixopt.surrogate.runs import Direction, Runs
-from mixopt.surrogate.stack import FittedStack, Record, cross_fitted, mean_log_errors
 
 __all__ = ["FEWEST_ROWS", "MeasureLaw", "combine_measures", "fit_measure", "fit_runs"]
 
 FEWEST_ROWS: Final = 8
 _SAMPLED = 8  # measures that every family is tried on where there are more than twice as many
+_ROUNDING = 1e-12  # of numbers of size one
 _TRACE = 0.1  # share in a stack that is worth fitting a family for
 STACK: Final = "stack"
 COMBINATION: Final = "combination"
@@ -135,29 +137,23 @@ def combine_measures(
         direction: which way is better.
 
     Raises:
-        LawError: the laws read other domains, or too few runs have all the measures.
+        LawError: the laws read other domains, too few runs have all the measures, or the sum does
+            not differ between runs.
     """
-    first = laws[0]
-    if any(law.domains != first.domains for law in laws):
-        message = f"the measures of '{measure}' cannot be summed"
-        raise LawError(message, why="Their laws read other domains.", remedy="Fit them together.")
-    common = sorted(set.intersection(*(set(law.rows.tolist()) for law in laws)))
-    if len(common) < FEWEST_ROWS:
-        message = f"the measures of '{measure}' cannot be summed"
-        why = f"Only {len(common)} runs have all of them; {FEWEST_ROWS} are needed."
-        raise LawError(message, why=why, remedy="Fit them to runs of one table that have them.")
+    common = _common_rows(laws, measure)
     places = [np.searchsorted(law.rows, common) for law in laws]
     values = np.stack([law.values[at] for law, at in zip(laws, places, strict=True)])
     known = [
         Prediction(mean=law.out_of_fold[at], deviation=law.out_of_fold_deviation[at])
         for law, at in zip(laws, places, strict=True)
     ]
-    parts = np.asarray(coefficients, float)
+    parts, sign = np.asarray(coefficients, float), sign_of(direction)
+    signs = np.array([law.sign for law in laws])
     correlation = correlation_of(values - np.stack([found.mean for found in known]))
+    found, total = weighted_sum(known, parts, correlation), parts @ values
+    _refuse_constant(measure, total, float((np.abs(parts) @ np.abs(values)).max()))
     noise = parts * np.sqrt([law.calibration.noise if law.calibration else 0.0 for law in laws])
-    total, found = parts @ values, weighted_sum(known, parts, correlation)
-    sign = sign_of(direction)
-    fold = renumbered(first.fold[places[0]])
+    fold = renumbered(laws[0].fold[places[0]])
     if fold.max() < FEWEST_FOLDS - 1:
         fold = np.arange(len(common)) % FEWEST_FOLDS
     judged = judge(
@@ -168,8 +164,9 @@ def combine_measures(
     )
     fitted = FittedCombination(
         members=tuple(law.fitted for law in laws),
-        coefficients=sign * parts * np.array([law.sign for law in laws]),
-        correlation=correlation,
+        coefficients=sign * parts * signs,
+        # The members predict costs, whose misses have the other sign where a measure is maximized.
+        correlation=correlation * np.outer(signs, signs),
     )
     return MeasureLaw(
         measure=measure,
@@ -178,13 +175,29 @@ def combine_measures(
         scores=(judged.score(COMBINATION),),
         out_of_fold=found.mean,
         values=total,
-        domains=first.domains,
+        domains=laws[0].domains,
         fitted=Calibrated(fitted=fitted, calibration=judged.calibration),
         calibration=judged.calibration,
         out_of_fold_deviation=judged.predicted.deviation,
-        rows=np.array(common),
+        rows=common,
         fold=fold,
     )
+
+
+def _common_rows(laws: Sequence[MeasureLaw], measure: str) -> Index:
+    """Return the runs, in ascending order, that all laws were fitted to.
+
+    Raises:
+        LawError: the laws read other domains, or there are too few such runs.
+    """
+    what = f"the measures of '{measure}' cannot be summed"
+    if any(law.domains != laws[0].domains for law in laws):
+        raise LawError(what, why="Their laws read other domains.", remedy="Fit them together.")
+    common = reduce(np.intersect1d, [law.rows for law in laws])
+    if len(common) < FEWEST_ROWS:
+        why = f"Only {len(common)} runs have all of them; {FEWEST_ROWS} are needed."
+        raise LawError(what, why=why, remedy="Fit them to runs of one table that have them.")
+    return common
 
 
 def _tables(runs: Runs, having: Sequence[Index], seed: int) -> list[Table]:
@@ -337,6 +350,12 @@ def _check(measure: str, features: Features, values: Vector, noise: Vector) -> N
     if not np.all(np.isfinite(noise) & (np.asarray(noise) >= 0)):
         why = f"Variances must be finite and not negative; the least is {np.min(noise):g}."
         raise LawError(what, why=why, remedy="Give 0 where the noise is not known.")
-    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
-        why = f"All {count} values are {float(values[0]):g}: there is nothing to explain."
-        raise LawError(what, why=why, remedy="Choose a measure that the schedule moves.")
+    _refuse_constant(measure, values, float(np.abs(values).max()))
+
+
+def _refuse_constant(measure: str, values: Vector, size: float) -> None:
+    """Raise unless values differ by more than the rounding of numbers of some size."""
+    if np.ptp(values) <= _ROUNDING * size:
+        message = f"no law can be fitted to '{measure}'"
+        why = f"All {len(values)} values are {float(values[0]):g}: there is nothing to explain."
+        raise LawError(message, why=why, remedy="Choose a measure that the schedule moves.")

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
-from mixopt.surrogate.candidates import Box, Candidates, open_box
-from mixopt.surrogate.exploration import (
+from mixopt.surrogate.features import Features
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.proposing.candidates import Box, Candidates, open_box
+from mixopt.surrogate.proposing.exploration import (
     DEFAULT_RESTRAINT,
     Ranking,
     Restraint,
@@ -23,10 +26,7 @@ from mixopt.surrogate.exploration import (
     rank_by,
     search,
 )
-from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.guard import Guards, guards_of, lead
-from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.proposing.guard import Guards, guards_of, lead
 
 Vector = NDArray[np.float64]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from mixopt.surrogate.acquire import error_correlation
-from mixopt.surrogate.candidates import Box, Candidates
-from mixopt.surrogate.comparison import Difference
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.measure_law import MeasureLaw
+from mixopt.surrogate.fitting.comparison import Difference
+from mixopt.surrogate.fitting.measure_law import MeasureLaw
+from mixopt.surrogate.proposing.acquire import error_correlation
+from mixopt.surrogate.proposing.candidates import Box, Candidates
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixopt.errors import LawError
-from mixopt.surrogate.calibrate import LEVEL, Calibration
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.folds import Index
+from mixopt.surrogate.fitting.calibrate import LEVEL, Calibration
+from mixopt.surrogate.fitting.folds import Index
 from mixopt.surrogate.laws.law import FittedLaw, Prediction
 from mixopt.surrogate.runs import Direction
 from mixopt.surrogate.scores import LawScore

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixopt.surrogate.sheets import Faults, Sheet
+from mixopt.surrogate.tables.sheets import Faults, Sheet
 
 Matrix = NDArray[np.float64]
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from mixopt.errors import LawError
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.ladder import Ladder
+from mixopt.surrogate.fitting.measure_law import MeasureLaw, sign_of
 from mixopt.surrogate.laws.law import Prediction
-from mixopt.surrogate.measure_law import MeasureLaw, sign_of
 from mixopt.surrogate.runs import Direction, Runs
-from mixopt.surrogate.tables import RunTable
+from mixopt.surrogate.scaling.ladder import Ladder
+from mixopt.surrogate.tables.read import RunTable
 
 Vector = NDArray[np.float64]
 

@@ -13,11 +13,11 @@ from mixopt import seeds
 from mixopt.errors import LawError
 from mixopt.schedule.schedule import Schedule
 from mixopt.schedule.space import Space
-from mixopt.surrogate.candidates import Box, Candidates, open_box
-from mixopt.surrogate.exploration import DEFAULT_RESTRAINT, WIDTHS, Restraint, price_of
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.guard import Guards, guards_of
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.proposing.candidates import Box, Candidates, open_box
+from mixopt.surrogate.proposing.exploration import DEFAULT_RESTRAINT, WIDTHS, Restraint, price_of
+from mixopt.surrogate.proposing.guard import Guards, guards_of
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

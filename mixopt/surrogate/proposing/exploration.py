@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixopt import seeds
-from mixopt.surrogate.candidates import Box, Candidates
-from mixopt.surrogate.fit import MeasureLaw
+from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.proposing.candidates import Box, Candidates
 
 Vector = NDArray[np.float64]
 Ranking = Callable[[Candidates, Prediction], Vector]

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from mixopt import seeds
 from mixopt.schedule.space import Space, Values
-from mixopt.surrogate.acquire import (
+from mixopt.surrogate.features import Features
+from mixopt.surrogate.fitting.fit import MeasureLaw
+from mixopt.surrogate.laws.law import Prediction
+from mixopt.surrogate.proposing.acquire import (
     Outlook,
     batch_worth,
     drawn,
@@ -21,8 +24,8 @@ from mixopt.surrogate.acquire import (
     improving,
     log_improvement,
 )
-from mixopt.surrogate.candidates import Box, Candidates, open_box
-from mixopt.surrogate.exploration import (
+from mixopt.surrogate.proposing.candidates import Box, Candidates, open_box
+from mixopt.surrogate.proposing.exploration import (
     UNRESTRAINED,
     Price,
     Restraint,
@@ -32,10 +35,7 @@ from mixopt.surrogate.exploration import (
     rank_by,
     search,
 )
-from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import MeasureLaw
-from mixopt.surrogate.laws.law import Prediction
-from mixopt.surrogate.propose import Proposal, proposal_at
+from mixopt.surrogate.proposing.propose import Proposal, proposal_at
 
 Vector = NDArray[np.float64]
 Acquisition = Literal["improvement", "thompson"]

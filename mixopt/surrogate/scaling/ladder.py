@@ -10,14 +10,14 @@ import numpy as np
 from scipy import stats
 
 from mixopt.errors import LawError
-from mixopt.surrogate.climb import Climb, Rung, Step, scaling_law, trust_in
 from mixopt.surrogate.features import Features
-from mixopt.surrogate.fit import FEWEST_ROWS, fit_measure
+from mixopt.surrogate.fitting.fit import FEWEST_ROWS, fit_measure
 from mixopt.surrogate.laws.law import Law, Matrix, Prediction, Vector
 from mixopt.surrogate.laws.table import LAWS
 from mixopt.surrogate.runs import Direction, Runs
+from mixopt.surrogate.scaling.climb import Climb, Rung, Step, scaling_law, trust_in
+from mixopt.surrogate.scaling.transfer import transfer
 from mixopt.surrogate.scores import rank_correlation
-from mixopt.surrogate.transfer import transfer
 
 _FEWEST_RUNS = 3  # of a rung above the first: a slope, an intercept and what is left
 _BEST = 8  # schedules among which order is looked at

@@ -1,0 +1,1 @@
+"""From small runs to large ones: transfer, informative runs, the ladder of sizes."""
