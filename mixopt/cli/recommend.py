@@ -10,7 +10,13 @@ import typer
 from mixopt.cli import console
 from mixopt.cli.begin import make_engine, resume
 from mixopt.cli.paths import JsonOption, WorkersOption
-from mixopt.study.confirm import confirm, confirmation_trials, find_optima, remaining_steps
+from mixopt.study.confirm import (
+    confirm,
+    confirmation_trials,
+    find_optima,
+    remaining_steps,
+    summary_of,
+)
 from mixopt.study.recommendation import SCHEDULE_FILE, Recommendation
 from mixopt.study.setup import StudySetup
 
@@ -33,6 +39,7 @@ def recommend(
         return
     show_outcomes(found)
     show_rungs(found)
+    show_front(found)
     lines = [
         found.sentence,
         *order_lines(found),
@@ -52,6 +59,8 @@ def run_confirmation(setup: StudySetup, workers: int | None) -> Recommendation:
             f"  {found.law.measure}: law {found.law.law}, optimum predicted at "
             f"{found.proposal.mean:.4g} +- {found.proposal.deviation:.2g}"
         )
+        doubts = summary_of(found).doubts
+        console.narrate(f"    {doubts}" if doubts else "    no baseline to compare with")
     trials = confirmation_trials(setup, optima)
     setup.ledger.add_trials(trials)
     total = remaining_steps(setup, trials)
@@ -76,12 +85,29 @@ def worth_lines(found: Recommendation) -> list[str]:
     ]
 
 
+def show_front(found: Recommendation) -> None:
+    """Print compromises between the measures that were searched for; nothing where there is one."""
+    if not found.front:
+        return
+    measures, domains = list(found.front[0].predicted), list(found.front[0].mixture)
+    rows = [
+        (
+            "knee" if each.knee else "",
+            *(f"{each.predicted[key]:.4f} +- {each.deviation[key]:.4f}" for key in measures),
+            *(f"{each.mixture.get(name, 0.0):.1%}" for name in domains),
+        )
+        for each in found.front
+    ]
+    title = "what one measure costs the other, predicted: no schedule beats these in both"
+    console.show_table(["", *measures, *domains], rows, as_json=False, title=title)
+
+
 def show_rungs(found: Recommendation) -> None:
     """Print what smaller and larger proxies make of the recommendation; nothing without any."""
     if not found.rungs:
         return
     columns = ["proxy", "parameters", "tokens", "measure", "trials"]
-    columns += ["recommended", "natural", "ranks", "top quarter"]
+    columns += ["recommended", "natural", "rank correlation", "in the best quarter"]
     rows = [
         (
             each.proxy,

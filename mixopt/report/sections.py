@@ -10,6 +10,7 @@ from mixopt.report import tables, wording
 from mixopt.report.charts.trials import agreement_of
 from mixopt.report.data import ReportData
 from mixopt.report.figures import pictures
+from mixopt.report.front import front_section
 from mixopt.report.markup import details, heading, items, paragraph, picture, table
 from mixopt.report.stages import stages_section
 from mixopt.schedule.remarks import remarks
@@ -22,7 +23,7 @@ NOTHING_WORSE = "Nothing measurable got worse than natural."
 def body(data: ReportData) -> str:
     """Return the content of the page."""
     sections = (
-        _verdict, _schedule, _worse, _certainty, _order, stages_section, _signal, _cost, _pictures,
+        _verdict, _schedule, _worse, _certainty, _order, front_section, stages_section, _signal, _cost, _pictures,
         _outcomes, _appendix,
     )  # fmt: skip
     return "\n".join(part for section in sections for part in section(data))
@@ -363,6 +364,13 @@ def _predictions(data: ReportData, found: Recommendation) -> Iterator[str]:
             f"The law of {proposal.measure} promised "
             f"{wording.with_error(proposal.predicted, proposal.deviation)} for "
             f"{proposal.label}; fresh seeds and test data gave {outcome}."
+        )
+        if proposal.doubts:
+            yield f"Before that it held {proposal.label} to be {proposal.doubts}."
+    if found.next_worth is not None:
+        yield (
+            f"Another batch of the search is expected to gain {found.next_worth:.3g} in "
+            f"{found.objective}."
         )
 
 

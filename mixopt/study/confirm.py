@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from mixopt.study.ledger import TrialRecord
 from mixopt.study.recommendation import (
     RECOMMENDED,
     Comparison,
+    Compromise,
     OrderEffect,
     Outcome,
     ProposalSummary,
@@ -37,6 +39,7 @@ from mixopt.study.trial import Trial, confirm_trial
 from mixopt.surrogate.fitting.fit import MeasureLaw
 from mixopt.surrogate.proposing.batch import Wanted, propose_batch
 from mixopt.surrogate.proposing.exploration import DEFAULT_RESTRAINT, Restraint
+from mixopt.surrogate.proposing.pareto import propose_front
 from mixopt.surrogate.proposing.propose import Proposal, propose
 from mixopt.training.runs import OnProgress
 
@@ -161,7 +164,7 @@ def _conclude(
         guardrails=setup.settings.guardrails,
         sentence=say(against, objective),
         switch=against is not None and against.verdict == "better",
-        proposals=tuple(_proposal(found) for found in optima),
+        proposals=tuple(summary_of(found) for found in optima),
         outcomes=_outcomes(confirmed),
         comparisons=comparisons,
         laws=tuple(row for found in optima for row in law_summaries(found.law)),
@@ -170,6 +173,7 @@ def _conclude(
             _controls(setup, optima[0].proposal.schedule), comparisons, objective
         ),
         rungs=rung_summaries(setup, [found.law for found in optima], optima[0].proposal.point),
+        front=_front(setup, optima),
         next_worth=_next_worth(setup, optima[0]),
         trials=len(everything),
         runs=sum(len(record.seeds) for record in everything),
@@ -258,13 +262,36 @@ def _outcomes(confirmed: Sequence[TrialRecord]) -> tuple[Outcome, ...]:
     return tuple(found)
 
 
-def _proposal(found: Optimum) -> ProposalSummary:
+def summary_of(found: Optimum) -> ProposalSummary:
+    """Return what a recommendation keeps of an optimum."""
     return ProposalSummary(
         label=found.label,
         measure=found.law.measure,
         predicted=found.proposal.mean,
         deviation=found.proposal.deviation,
         divergence=found.proposal.divergence,
+        better=None if math.isnan(found.proposal.better) else found.proposal.better,
+        guard_risk=dict(found.proposal.guard_risk),
+    )
+
+
+def _front(setup: StudySetup, optima: Sequence[Optimum]) -> tuple[Compromise, ...]:
+    """Return compromises between the objective and the measures that are searched for beside it."""
+    laws = [found.law for found in optima]
+    if len(laws) < 2:
+        return ()
+    seed = setup.key("front")
+    found = propose_front(
+        laws, setup.space, restraint=optima[0].restraint, seed=seed, candidates=2048, points=7
+    )
+    return tuple(
+        Compromise(
+            knee=place == found.knee,
+            predicted=each.predictions,
+            deviation=each.deviations,
+            mixture=each.schedule.mean_mixture().as_dict(),
+        )
+        for place, each in enumerate(found.compromises)
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from pydantic import Field
+
 from mixopt import atomic
 from mixopt.errors import StudyError
 from mixopt.evaluation.measure import Direction
@@ -114,6 +116,29 @@ class ProposalSummary(Recipe):
     predicted: float
     deviation: float
     divergence: float  # KL of the doses from the prior, nats
+    better: float | None = None  # probability that it is better than natural, by the law
+    guard_risk: dict[str, float] = Field(default_factory=dict)
+    """Guarded measure -> probability that it is worse than at natural by more than its noise."""
+
+    @property
+    def doubts(self) -> str:
+        """Return what the law says of the risks, in words; nothing where nobody asked."""
+        parts = []
+        if self.better is not None:
+            parts.append(f"better than natural with probability {self.better:.2g}")
+        parts += [
+            f"{key} worse with probability {risk:.2g}" for key, risk in self.guard_risk.items()
+        ]
+        return ", ".join(parts)
+
+
+class Compromise(Recipe):
+    """One schedule of the front: no other is predicted to be better in every measure."""
+
+    knee: bool  # whether its largest loss, each in parts of its measure's range, is least
+    predicted: dict[str, float]
+    deviation: dict[str, float]
+    mixture: dict[str, float]  # mean over the lm stages
 
 
 class RungSummary(Recipe):
@@ -149,6 +174,7 @@ class Recommendation(Recipe):
     signals: tuple[SignalSummary, ...]
     order_effect: OrderEffect | None = None  # None where it was not looked at
     rungs: tuple[RungSummary, ...] = ()  # other proxies, where the study has some
+    front: tuple[Compromise, ...] = ()  # between the measures searched for, where there are several
     next_worth: float | None = None  # expected gain of another batch, in units of the objective
     trials: int
     runs: int

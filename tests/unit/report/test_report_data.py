@@ -19,6 +19,7 @@ from mixopt.report.data import (
     read_report_data,
 )
 from mixopt.study.ledger import Ledger
+from mixopt.study.recipe import StudyRecipe
 
 
 def test_a_concluded_study_names_its_own_measures(data: ReportData) -> None:
@@ -49,6 +50,24 @@ def test_the_law_is_the_same_each_time(concluded: Path, data: ReportData) -> Non
     assert again.law is not None
     assert data.law is not None
     np.testing.assert_array_equal(again.law.out_of_fold, data.law.out_of_fold)
+
+
+def _warmed(folder: Path) -> ReportChoices:
+    recipe = report_fakes.SPACE.recipe.model_dump()
+    study = {"objective": CONTRAST, "warm": (str(folder),)}
+    return ReportChoices(recipe=StudyRecipe.model_validate({**recipe, "study": study}))
+
+
+def test_the_law_is_taught_what_the_study_was_taught(concluded: Path) -> None:
+    found = gather(concluded, INVENTORY, _warmed(concluded))
+    assert found.law is not None
+    assert f"earlier:{concluded.name}" in found.law.weights
+
+
+def test_a_report_does_without_the_law_where_an_earlier_study_is_gone(concluded: Path) -> None:
+    found = gather(concluded, INVENTORY, _warmed(concluded / "gone"))
+    assert found.law is None
+    assert "is no study to start from" in found.law_missing
 
 
 def test_schedules_come_back_from_the_ledger(data: ReportData) -> None:
