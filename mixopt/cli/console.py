@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import (
@@ -72,9 +72,10 @@ def show_table(
         show_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
     table = Table(title=escape(title) or None, title_justify="left", header_style="bold")
-    numeric = [all(isinstance(row[n], int | float) for row in rows) for n in range(len(columns))]
+    numeric = [_is_numeric([row[n] for row in rows]) for n in range(len(columns))]
     for name, is_number in zip(columns, numeric, strict=True):
-        table.add_column(escape(name), justify="right" if is_number else "left")
+        side: JustifyMethod = "right" if is_number else "left"
+        table.add_column(escape(name), justify=side, overflow="fold")
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     _out.print(table)
@@ -127,6 +128,11 @@ def _report(error: MixoptError) -> None:
     for text in (error.why, error.remedy):
         if text:
             narrate(text)
+
+
+def _is_numeric(values: Sequence[object]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(isinstance(value, int | float) for value in known)
 
 
 def _cell(value: object) -> str:

@@ -20,9 +20,11 @@ from mixopt.cli.law_answers import (
 )
 from mixopt.cli.law_extrapolate import extrapolate
 from mixopt.cli.law_fits import (
+    LAW_COLUMNS,
     MEASURE_COLUMNS,
     family_rows,
     fit_all,
+    law_row,
     measure_row,
     objective_law,
     say,
@@ -68,14 +70,20 @@ def fit(
     laws = fit_all(request, table, table.runs.measures)
     law = objective_law(laws, objective)
     shown = {found.measure: found for found in (*laws.values(), law)}.values()
-    rows = [measure_row(each, _noise(table, each.measure)) for each in shown]
+    rows = [measure_row(each) for each in shown]
+    errors = [law_row(each, _noise(table, each.measure)) for each in shown]
     measured = list(laws.values())
     columns, scores = score_rows(measured) if families else family_rows(measured)
     said = warnings(table, law)
     counts = f"{table.runs.num_rows} runs of {len(table.columns)} domains"
-    answer = {"measures": (MEASURE_COLUMNS, rows), "families": (columns, scores)}
+    answer = {
+        "measures": (MEASURE_COLUMNS, rows),
+        "laws": (LAW_COLUMNS, errors),
+        "families": (columns, scores),
+    }
     titles = {
         "measures": f"{counts}, each judged by laws fitted without it",
+        "laws": "what the laws consist of, and their errors beside noise and spread of the runs",
         "families": "families of laws" if families else "families of laws, means over measures",
     }
     show_answer(request, answer, titles, [*(table.notes if request.as_json else ()), *said])

@@ -31,7 +31,6 @@ Vector = NDArray[np.float64]
 PREDICTION_COLUMNS = ("mixture", "measure", "predicted", "low", "high", "beyond the runs")
 COMPARISON_COLUMNS = ("mixture", "against", "gain", "low", "high", "P(better)")
 OUTCOME_COLUMNS = ("mixture", "predicted", "low", "high", "measured", "gain", "P(better)")
-GUARD_COLUMNS = ("guarded measure", "proposed", "at natural", "risk of being worse")
 _MARGIN = 1e-6  # of shares
 _MILLION = 10**6
 
@@ -78,8 +77,10 @@ def outcome_rows(law: MeasureLaw, asked: Named, measured: dict[str, float]) -> l
     return rows
 
 
-def guard_rows(guards: Sequence[MeasureLaw], found: Proposal, asked: Named) -> list[Row]:
-    """Return one row per guard: predictions at the proposal and the natural mixture, and the risk.
+def guard_table(
+    guards: Sequence[MeasureLaw], found: Proposal, asked: Named
+) -> tuple[tuple[str, ...], list[Row]]:
+    """Return columns and one row per guard: predictions at two mixtures, and the risk.
 
     Args:
         guards: laws of the guarded measures.
@@ -90,7 +91,7 @@ def guard_rows(guards: Sequence[MeasureLaw], found: Proposal, asked: Named) -> l
     for law in guards:
         mean = law.predict(asked.features).mean
         rows.append((law.measure, float(mean[0]), float(mean[1]), found.guard_risk[law.measure]))
-    return rows
+    return ("guarded measure", *asked.names[:2], "risk of being worse"), rows
 
 
 def weight_table(asked: Named, runs: Runs, demands: Demands) -> tuple[tuple[str, ...], list[Row]]:

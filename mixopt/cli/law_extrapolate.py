@@ -133,7 +133,7 @@ def _mixtures(
     others = [
         natural(table, demands.supply),
         uniform(table),
-        named(table, ["best of those run"], features.weights[best : best + 1]),
+        named(table, ["best mixture run"], features.weights[best : best + 1]),
     ]
     return reduce(Named.joined, others, of_schedule(table, "proposed", found.schedule))
 
@@ -159,9 +159,11 @@ def _show(
         found.gain,
         found.probability,
     )
-    rows: list[tuple[object, ...]] = [
-        (name, *(float(each[n]) for each in numbers)) for n, name in enumerate(asked.names)
-    ]
+    rows: list[tuple[object, ...]] = []
+    for n, name in enumerate(asked.names):
+        known = numbers if n != 1 else numbers[:-2]  # the second is what gains are over
+        ends = [None] * (len(numbers) - len(known))
+        rows.append((name, *(float(each[n]) for each in known), *ends))
     size = f"{show_quantity(at_target.parameters)} parameters, {show_quantity(at_target.tokens)} tokens"
     answer = {
         "weights": weight_table(asked, table.runs, demands),
@@ -173,7 +175,16 @@ def _show(
         "mixtures": f"{law.measure} ({law.direction}d) at {size}: gain over {asked.names[1]}",
         "order": "order of the best mixtures from the largest rung to there",
     }
-    show_answer(request, answer, titles, [])
+    show_answer(request, answer, titles, _cautions(at_target))
+
+
+def _cautions(at_target: AtSize) -> list[str]:
+    """Return what to keep in mind of a target that a ladder does not lead up to."""
+    largest = max(rung.parameters for rung in at_target.ladder.rungs)
+    if at_target.parameters >= largest:
+        return []
+    smaller = f"{show_quantity(at_target.parameters)} < {show_quantity(largest)} parameters"
+    return [f"the target is smaller than the largest rung ({smaller}): nothing is extrapolated"]
 
 
 def _flips(at_target: AtSize, table: RunTable) -> list[tuple[object, ...]]:

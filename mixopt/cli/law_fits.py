@@ -18,16 +18,13 @@ Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
 MEASURE_COLUMNS = (
     "measure",
     "runs",
-    "law",
     "rank correlation",
     "in the best quarter",
     "regret@1",
-    "error",
-    "spread",
-    "noise",
-    "coverage",
     "P(best)",
+    "coverage",
 )
+LAW_COLUMNS = ("measure", "law", "error", "noise", "spread")
 _FAMILY_COLUMNS = ("family", "share", "rank correlation", "in the best quarter", "error / spread")
 _WIDE = 0.2  # fall of the rank correlation in the best quarter that is worth a word
 _POOR = 0.3
@@ -87,22 +84,29 @@ def score_of(law: MeasureLaw) -> LawScore:
     return next(found for found in law.scores if found.law == law.law)
 
 
-def measure_row(law: MeasureLaw, noise: float) -> tuple[object, ...]:
-    """Return the row of a measure; `noise` is the standard deviation of a value, if known."""
+def measure_row(law: MeasureLaw) -> tuple[object, ...]:
+    """Return the row of a measure: how well its law orders and covers runs that it did not see."""
     found = score_of(law)
     return (
         law.measure,
         len(law.values),
-        composition(law),
         round(found.rank_correlation, 3),
         round(found.top_quarter_rank_correlation, 3),
         found.regret_at_1,
-        found.root_mean_square_error,
-        float(np.std(law.values)),
-        noise or None,
-        round(found.coverage, 3),
         round(found.chance_of_best, 3),
+        round(found.coverage, 3),
     )
+
+
+def law_row(law: MeasureLaw, noise: float) -> tuple[object, ...]:
+    """Return what a law consists of and how far off it is, in units of the measure.
+
+    Args:
+        law: of the measure.
+        noise: standard deviation of a value over runs of one mixture; 0 where it is not known.
+    """
+    error, spread = score_of(law).root_mean_square_error, float(np.std(law.values))
+    return law.measure, composition(law), error, noise or None, spread
 
 
 def composition(law: MeasureLaw) -> str:

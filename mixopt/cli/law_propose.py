@@ -12,11 +12,10 @@ import typer
 from mixopt.cli import console
 from mixopt.cli.flatten import flattened
 from mixopt.cli.law_answers import (
-    GUARD_COLUMNS,
     OUTCOME_COLUMNS,
     best_run,
     check_writable,
-    guard_rows,
+    guard_table,
     of_schedule,
     outcome_rows,
     weight_table,
@@ -59,7 +58,7 @@ class Wishes:
     ] = None
     penalty: Annotated[
         str,
-        typer.Option("--penalty", help="On divergence from the natural mixture, or auto."),
+        typer.Option("--penalty", help="Price of leaving the natural mixture, or auto."),
     ] = f"{DEFAULT_PENALTY}"
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the mixture to this .csv or .toml.")
@@ -93,8 +92,13 @@ def propose(
         chosen = [laws[name] for name in fronts]
         restraint = _restraint(request, wishes, table, chosen[0], held)
         proposed, answer = find_front(table, chosen, demands, restraint, request.seed)
-        notes = [note for law in chosen for note in warnings(table, law)]
-        show_answer(request, answer, {**_TITLES, "mixtures": "95% intervals of one run"}, notes)
+        notes = [note for law in chosen for note in warnings(table, law)] + unused_options(demands)
+        show_answer(
+            request,
+            answer,
+            {**_TITLES, "mixtures": "95% intervals of one run"},
+            list(dict.fromkeys(notes)),
+        )
     else:
         law = objective_law(laws, objective)
         restraint = _restraint(request, wishes, table, law, held)
@@ -104,12 +108,13 @@ def propose(
         answer = {
             "weights": weight_table(asked, table.runs, demands),
             "mixtures": (OUTCOME_COLUMNS, outcome_rows(law, asked, measured)),
-            "guards": (GUARD_COLUMNS, guard_rows(held, found, asked)),
+            "guards": guard_table(held, found, asked),
         }
         title = (
             f"{law.measure} ({law.direction}d): 95% interval of one run, gain over {asked.names[1]}"
         )
-        show_answer(request, answer, {**_TITLES, "mixtures": title}, warnings(table, law))
+        notes = [*warnings(table, law), *unused_options(demands), *_held_back(law, asked)]
+        show_answer(request, answer, {**_TITLES, "mixtures": title}, notes)
     if wishes.out is not None:
         write_mixture(wishes.out, proposed, table)
         console.narrate(f"written: {wishes.out}")
@@ -149,6 +154,24 @@ def check_penalty(wishes: Wishes) -> float | None:
         message = f"--penalty '{wishes.penalty}' is no penalty"
         raise LawError(message, remedy="Give `auto` or a number of at least 0.")
     return number
+
+
+def unused_options(demands: Demands) -> list[str]:
+    """Return what was said of supply or tokens and caps nothing, as the other is missing."""
+    if (demands.supply is None) == (demands.tokens is None):
+        return []
+    given, lacking = ("--supply", "--tokens") if demands.supply else ("--tokens", "--supply")
+    return [f"{given} without {lacking} caps no epochs"]
+
+
+def _held_back(law: MeasureLaw, asked: Named) -> list[str]:
+    """Return why a run of the table is predicted to be better than the proposal, where one is."""
+    cost = law.sign * law.predict(asked.features).mean
+    if cost[-1] >= cost[0]:
+        return []
+    run = asked.names[-1]
+    reason = "the penalty, a guard or a bound keeps the proposal from going there"
+    return [f"{run} is predicted to be better: {reason}; --penalty 0 takes the first away"]
 
 
 def _restraint(

@@ -25,7 +25,10 @@ class Files:
 
     ratios: Annotated[Path, typer.Option("--ratios", help="Table of mixtures, one row per run.")]
     metrics: Annotated[
-        Path | None, typer.Option("--metrics", help="Table of measures; else they are beside.")
+        Path | None,
+        typer.Option(
+            "--metrics", help="Table of measures; else --measure names columns of --ratios."
+        ),
     ] = None
 
 
@@ -59,9 +62,12 @@ class Request:
         str | None, typer.Option("--tokens", help="Tokens of the target run, for epochs.")
     ] = None
     max_epochs: Annotated[
-        float, typer.Option("--max-epochs", min=0.01, help="Most passes over a domain.")
+        float,
+        typer.Option(
+            "--max-epochs", min=0.01, help="Most passes over a domain, given --supply and --tokens."
+        ),
     ] = 4.0
-    seed: Annotated[int, typer.Option("--seed", help="Names folds and candidates.")] = 0
+    seed: Annotated[int, typer.Option("--seed", help="Of folds and candidates.")] = 0
     workers: WorkersOption = None
     as_json: JsonOption = False
 

@@ -15,7 +15,7 @@ from mixopt.errors import StudyError
 from mixopt.evaluation.score import score
 from mixopt.study.ledger import Ledger, TrialRecord
 from mixopt.study.setup import DeviceName, StudySetup, find_device
-from mixopt.study.worth import read_worths, say_worth
+from mixopt.study.worth import read_worths
 
 
 def register(parent: typer.Typer, help_text: str) -> None:
@@ -82,7 +82,12 @@ def show(
     records = Ledger(folder).records()
     _narrate_tokens(records)
     for first, worth in list(read_worths(folder).items())[-1:]:
-        console.narrate(say_worth(first, worth, settings.least_gain))
+        console.narrate(
+            f"the batch from trial {first} was expected to gain {worth:.3g} over the best run"
+        )
+    stopped = sum(bool(record.stopped) for record in records)
+    if stopped and settings.stopping is not None:
+        console.narrate(f"stopped after {settings.stopping.after}: {stopped} trials")
     known = {key for record in records for key in record.measures}
     unknown = [key for key in keys if key not in known]
     if unknown and known:

@@ -136,6 +136,17 @@ class Database:
             ) from cause
 
 
+def is_outdated(path: Path, package: str) -> bool:
+    """Return whether a file was written by an older mixopt; not where it cannot be read at all."""
+    if not path.is_file():
+        return False
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return 0 < schema_version(connection) < latest_version(package)
+    except duckdb.Error:
+        return False
+
+
 def _opening_error(path: Path, cause: duckdb.Error, error: type[MixoptError]) -> MixoptError:
     """Say why a file does not open, in the user's terms."""
     text = str(cause)

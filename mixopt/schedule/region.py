@@ -113,6 +113,10 @@ class Region:
                 for row, low, high in zip(
                     self.groups, self.group_floors, self.group_ceilings, strict=True
                 )
+            ] + [
+                f"  - {name}: {low:.4g} to {high:.4g}"
+                for name, low, high in zip(names, held.low, held.high, strict=True)
+                if low > self.least or high < 1
             ]
         if self.lattice is not None:
             lines.append(f"  - all in multiples of {self.lattice:g}")

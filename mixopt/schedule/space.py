@@ -183,7 +183,7 @@ class Space:
                 ground.drawn(middle.tolist(), nowhere, f"stage '{stage.name}'")
             except SupplyError as error:
                 expected = "bounds that some mixture keeps"
-                self._refuse(f"{stage.name}.free", expected, error.why)
+                self._refuse(f"{stage.name}.free", expected, f"\n{error.why}")
             self._grounds[prefix] = ground
         return self._grounds[prefix]
 

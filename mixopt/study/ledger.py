@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mixopt.database.connection import Database
+from mixopt.database.connection import Database, Mode, is_outdated
 from mixopt.errors import StudyError
 from mixopt.evaluation.result import ChosenMixture, MemberResult
 from mixopt.schedule.mixture import mixture_of
@@ -211,7 +211,11 @@ class Ledger:
             found.setdefault(seed, []).append(chosen)
         return {seed: tuple(chosen) for seed, chosen in found.items()}
 
-    def _open(self, mode: Any) -> Database:  # noqa: ANN401 - passed on
+    def _open(self, mode: Mode) -> Database:
+        """Open the file; one of an older mixopt is brought up to date, also to be read."""
+        if mode == "read" and is_outdated(self.path, _PACKAGE):
+            with self._open("write"):
+                pass
         return Database(self.path, mode, package=_PACKAGE, error=StudyError)
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    Tag,
     ValidationInfo,
     model_validator,
 )
@@ -20,6 +21,7 @@ from pydantic_core import InitErrorDetails
 
 from mixopt.evaluation.measure import MEAN, direction_of
 from mixopt.recipes.decode import Recipe, flaw, refuse
+from mixopt.schedule.open import one_of
 from mixopt.schedule.practice import Levels
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.tasks.registry import find_family
@@ -28,6 +30,16 @@ SamplerName = Literal["law", "thompson", "tpe", "gp", "cmaes", "nsga2", "sobol",
 
 _OF_TEXT = ("bits_per_byte", "long_bits_per_byte")
 _PASS = "pass_at_"
+
+
+CountOrAuto = Annotated[
+    Annotated[PositiveInt, Tag("<number>")] | Annotated[Literal["auto"], Tag("<text>")],
+    one_of("a whole number of at least 1, or 'auto'"),
+]
+PenaltyOrAuto = Annotated[
+    Annotated[NonNegativeFloat, Tag("<number>")] | Annotated[Literal["auto"], Tag("<text>")],
+    one_of("a number of at least 0, or 'auto'"),
+]
 
 
 def _measure(key: str) -> str:
@@ -90,7 +102,7 @@ class StudySettings(Recipe):
     guardrails: tuple[MeasureKey, ...] = ()  # measures that must not get worse than at natural
     proxy: str = "nano"
     trials: PositiveInt = 32  # baselines included
-    design: PositiveInt | Literal["auto"] = 16  # trials before the sampler takes over
+    design: CountOrAuto = 16  # trials before the sampler takes over
     design_kind: Literal["dense", "sparse"] = "dense"  # whether its mixtures have all domains
     batch: PositiveInt = 8  # trials asked for at once
     seeds: PositiveInt = 2  # per trial
@@ -98,9 +110,9 @@ class StudySettings(Recipe):
     sampler: SamplerName = "law"
     least_gain: NonNegativeFloat = 0.0  # of the next batch, in units of the objective; else it ends
     warm: tuple[str, ...] = ()  # folders of earlier studies whose trials inform the laws
-    penalty: NonNegativeFloat | Literal["auto"] = 0.05  # on the divergence from the prior
+    penalty: PenaltyOrAuto = 0.05  # on the divergence from the prior
     share: PositiveInt = 1  # trials in a row of the design that have their first stages in common
-    lane: PositiveInt | Literal["auto"] = "auto"  # members trained at once, at most
+    lane: CountOrAuto = "auto"  # members trained at once, at most
     states: StatesRecipe = StatesRecipe()
     seed: Annotated[int, Field(ge=0, lt=10**6)] = 0
     examination: ExaminationRecipe = ExaminationRecipe()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -101,6 +102,27 @@ def suggested(
         told: all trials of earlier batches.
         pending: the trials of the batch before them.
     """
+    with quiet(optuna.logging.ERROR):
+        return _suggested(setup, numbers, told, pending)
+
+
+@contextmanager
+def quiet(level: int = optuna.logging.WARNING) -> Iterator[None]:
+    """Leave the narration to the console: Optuna says nothing below a level."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(level)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _suggested(
+    setup: StudySetup,
+    numbers: Sequence[int],
+    told: Sequence[FrozenTrial],
+    pending: Mapping[int, Planned],
+) -> dict[int, Planned]:
     box = distributions(setup.space.coordinates())
     memory = optuna.create_study(direction=direction_of(setup.settings.objective))
     for trial in told:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from mixopt.evaluation.measure import direction_of
 from mixopt.study.engines.engine import Engine
 from mixopt.study.ledger import TrialRecord
 from mixopt.study.pruning import find_rule
-from mixopt.study.samplers import NOTES, planned_points
+from mixopt.study.samplers import NOTES, planned_points, quiet
 from mixopt.study.setup import StudySetup
 from mixopt.study.trial import Trial, search_trial
 from mixopt.study.warm import check_warm
@@ -168,7 +167,7 @@ def _tell(study: optuna.Study, trial: Trial, record: TrialRecord, objective: str
 
 
 def _open_study(setup: StudySetup) -> optuna.Study:
-    with _quiet():
+    with quiet():
         try:
             return optuna.create_study(
                 storage=setup.storage,
@@ -202,14 +201,3 @@ def _disordered(setup: StudySetup, wanted: int, found: int) -> StudyError:
         why="Something else adds trials to the same study.",
         remedy=f"Use one storage per study; this one is {setup.storage}.",
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave the narration to the console."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)

@@ -211,7 +211,8 @@ def _base(runs: Runs, seed: int, laws: Mapping[str, Law]) -> list[Step]:
         law = fit_measure(
             measure, direction, runs.features.rows(known), values, noise, seed=seed, laws=laws
         )
-        scatter = float(np.mean((law.values - law.out_of_fold) ** 2))
+        # The calibrated doubt of the law is what it misses unseen runs by, but for their noise.
+        scatter = 0.0 if law.calibration is None else law.calibration.noise
         steps.append(Step(law=law.fitted, scatter=scatter, num_runs=len(values)))
     return steps
 
@@ -254,7 +255,7 @@ def _check(rungs: Sequence[Rung]) -> tuple[str, ...]:
     what = "no ladder can be built"
     places = {tuple(np.round(rung.place, 9)) for rung in rungs}
     if len(places) < 2 or len(places) < len(rungs):
-        why = f"{len(rungs)} rungs of {len(places)} sizes were given."
+        why = f"Rungs: {len(rungs)}, of different sizes: {len(places)}."
         raise LawError(what, why=why, remedy="Give runs of two sizes or more, one rung per size.")
     first = rungs[0].runs
     for rung in rungs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -59,7 +59,8 @@ class Transferred:
 
     def fit(self, features: Features, values: Vector, noise: Vector, seed: int) -> FittedTransfer:  # noqa: ARG002 - nothing is drawn
         """Return the average over the grid, fitted to N runs."""
-        guess = self.source.predict(features).mean
+        earlier = self.source.predict(features)
+        guess = earlier.mean
         rows = _columns(features)
         spread = float(np.std(values)) or float(np.std(guess)) or 1.0
         frame = Frame(
@@ -76,13 +77,14 @@ class Transferred:
         logs = np.array([member.evidence for member in found])
         shares = np.exp(logs - special.logsumexp(logs))
         kept = [index for index in range(len(found)) if shares[index] > _LEAST]
-        return FittedTransfer(
+        fitted = FittedTransfer(
             source=self.source,
             frame=frame,
             members=tuple(found[index] for index in kept),
             shares=shares[kept] / shares[kept].sum(),
             alone=_leave_one_out(found, logs),
         )
+        return replace(fitted, alone=_with_doubt(fitted.alone, earlier, fitted.slope))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,7 +168,8 @@ class FittedTransfer:
         frame: where the new runs lie.
         members: the settings that the runs leave likely.
         shares: their weights, of sum one.
-        alone: prediction of every new run from the others: exact, weights of settings included.
+        alone: prediction of every new run from the others: exact, weights of settings included;
+            doubted as any other prediction is.
     """
 
     source: FittedLaw
@@ -186,8 +189,8 @@ class FittedTransfer:
             means.append(frame.slope.centre * lean + cross.T @ member.solved)
             variances.append(frame.variance(member.setting, lean) - explained)
         found = _average(np.array(means), np.maximum(variances, 0.0), self.shares)
-        doubt = self.slope.centre * earlier.deviation
-        return Prediction(mean=frame.level + found.mean, deviation=np.hypot(found.deviation, doubt))
+        here = Prediction(mean=frame.level + found.mean, deviation=found.deviation)
+        return _with_doubt(here, earlier, self.slope)
 
     @property
     def slope(self) -> Slope:
@@ -306,6 +309,12 @@ def _leave_one_out(found: Sequence[Member], logs: Vector) -> Prediction:
     shares = np.exp(others - special.logsumexp(others, axis=0))
     within = np.array([member.within for member in found])
     return _average(means, np.maximum(variances - within, 0.0), shares)
+
+
+def _with_doubt(found: Prediction, earlier: Prediction, slope: Slope) -> Prediction:
+    """Return predictions that doubt the source, too: its own doubt counts, times the slope."""
+    doubt = slope.centre * earlier.deviation
+    return Prediction(mean=found.mean, deviation=np.hypot(found.deviation, doubt))
 
 
 def _average(means: Matrix, variances: Matrix, shares: Matrix) -> Prediction:

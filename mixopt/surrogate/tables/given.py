@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from mixopt.errors import LawError
+from mixopt.errors import LawError, NotFoundError
 from mixopt.recipes.quantity import TokenCount
 from mixopt.surrogate.features import Features
 from mixopt.surrogate.tables.mixtures import ONE_STAGE, SUM_TOLERANCE, read_mixtures, weight_columns
@@ -73,6 +73,12 @@ def read_named(given: str, table: RunTable, rest: str | None = None) -> Named:
         return Named(names=(given,), features=table.runs.features.rows(np.array([row])))
     if "=" in given and not Path(given).is_file():
         return _in_words(given, table, rest)
+    if not Path(given).is_file():
+        message = f"no mixture '{given}'"
+        runs = table.runs.names
+        why = f"It is no file, and the {len(runs)} runs are named {', '.join(runs[:3])} and so on."
+        remedy = "Write a mixture like code=0.4,web=0.6, or say natural, uniform or best."
+        raise NotFoundError(message, why=why, remedy=remedy)
     sheet = read_sheet(Path(given))
     faults = Faults()
     labels = [name for name in sheet.columns if sheet.is_label(name)]

@@ -58,6 +58,14 @@ def test_a_table_leaves_empty_what_is_not_known(capsys: pytest.CaptureFixture[st
     assert "None" not in told
 
 
+def test_a_table_cuts_no_name_and_sets_numbers_right(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "measure_" * 60
+    console.show_table((name, "gain"), [("x", 12345), ("y", None)], as_json=False)
+    told = capsys.readouterr().out
+    assert "…" not in told
+    assert "12,345 │" in told
+
+
 def test_a_table_shows_markup_of_users_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_table(("name",), [("[bold]x[/bold]",)], as_json=False)
     assert "[bold]x[/bold]" in capsys.readouterr().out

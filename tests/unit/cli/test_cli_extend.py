@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from fake_engine import FakeEngine, search
 from tiny import PROXY, build_tiny_catalog, make_setup, study_recipe
 
 from mixopt.cli import extend as command
+from mixopt.cli.begin import read_settings
 from mixopt.cli.extend import extend
-from mixopt.cli.paths import StudyNotes, write_notes
+from mixopt.cli.paths import StudyNotes, read_notes, write_notes
 from mixopt.corpus.store import TokenStore
 from mixopt.errors import StudyError
 from mixopt.schedule.write import schedule_toml
@@ -68,6 +70,11 @@ def test_a_study_is_extended_around_what_it_found(
     assert "earlier trials that inform the law: 9" in said
     assert begun[0].settings.warm == (str(earlier),)
     assert read_change(quick_path / "study") is not None
+
+
+def test_settings_name_the_earlier_studies_of_the_command_line(earlier: Path) -> None:
+    write_notes(earlier, replace(read_notes(earlier), warm=("another",)))
+    assert read_settings(earlier).study.warm == ("another",)
 
 
 def test_nothing_changed_is_an_error_and_leaves_no_folder(

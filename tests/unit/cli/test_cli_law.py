@@ -80,6 +80,7 @@ def test_fit_scores_every_measure_and_the_objective(tables: tuple[Path, Path]) -
     assert all(row["rank correlation"] > 0.9 for row in by_name.values())
     assert {"gaussian_process", "log_linear"} <= {row["family"] for row in found["families"]}
     assert "no mixture was run twice" in found["notes"][-1]
+    assert {row["measure"]: row["law"] for row in found["laws"]}["mean of 2 measures"]
 
 
 def test_predictions_are_near_the_truth_and_their_intervals_hold_it(
@@ -155,13 +156,14 @@ def test_a_ladder_says_what_the_target_comes_to(tmp_path: Path) -> None:
     assert first["at the target"] < first["at the largest rung"]
     assert first["low"] < first["at the target"] < first["high"]
     assert found["order"][0]["measure"] == "code"
+    assert (found["mixtures"][1]["gain"], found["mixtures"][1]["P(better)"]) == (None, None)
 
 
 def test_mistakes_have_words(tables: tuple[Path, Path], tmp_path: Path) -> None:
     files = ("--ratios", tables[0], "--metrics", tables[1], "--workers", 1)
     refused(LawError, "sum to 0.7|are no mixture", "predict", *files, "--at", "code=0.7")
     refused(NotFoundError, "no domain 'cod'", "predict", *files, "--at", "cod=1")
-    refused(NotFoundError, "no such file", "predict", *files, "--at", tmp_path / "no.csv")
+    refused(NotFoundError, "no mixture", "predict", *files, "--at", tmp_path / "no.csv")
     refused(LawError, "nothing to compare", "compare", *files, "--at", "uniform")
     refused(NotFoundError, "no measure 'x'", "fit", *files, "--objective", "x")
     refused(LawError, "both directions", "fit", *files, "--maximize", "code")
@@ -188,3 +190,21 @@ def test_the_runs_may_choose_the_penalty(tables: tuple[Path, Path]) -> None:
     assert found["mixtures"][0]["P(better)"] > 0.5
     files = ("--ratios", tables[0], "--metrics", tables[1])
     refused(LawError, "is no penalty", "propose", *files, "--penalty", "much")
+
+
+def test_a_proposal_says_what_holds_it_back(tables: tuple[Path, Path]) -> None:
+    bound = ("--objective", "code", "--ceiling", "code=0.4", "--guard", "prose", "--tokens", "1B")
+    found = asked("propose", tables, *bound)
+    best = found["mixtures"][-1]["mixture"]
+    assert f"{best} is predicted to be better" in found["notes"][-1]
+    assert "--tokens without --supply caps no epochs" in found["notes"]
+    assert {"proposed", "mean of the runs"} <= set(found["guards"][0])
+
+
+def test_a_target_below_the_ladder_is_told(tmp_path: Path) -> None:
+    rungs = []
+    for size, rows, level in (("1M", 20, 1.5), ("10M", 12, 1.2)):
+        files = write_tables(tmp_path, size, rows, level=level)
+        rungs += ["--rung", f"{size},1B,{files[0]},{files[1]}"]
+    done = law("extrapolate", *rungs, "--objective", "code", "--target", "5M,1B", "--json")
+    assert "5M < 10M parameters" in json.loads(done.stdout)["notes"][0]

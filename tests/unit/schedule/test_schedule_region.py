@@ -98,3 +98,12 @@ def test_bounds_that_the_supply_forbids_are_told_with_numbers() -> None:
     found = space(lm(free={"floors": {"math": 0.5}}), max_epochs=2.0)
     with pytest.raises(SupplyError, match=r"math: at least 0\.5, at most 0\.2"):
         found.resolve(points(found, 1)[0])
+
+
+def test_groups_that_leave_no_mixture_are_told_with_the_bounds_inside_them() -> None:
+    groups = [{"of": ["math", "code"], "ceiling": 0.3}]
+    found = space(lm(free={"floors": {"math": 0.6}, "groups": groups}), max_epochs=99.0)
+    with pytest.raises(RecipeError) as told:
+        found.resolve(points(found, 1)[0])
+    assert "math, code: together 0 to 0.3" in told.value.why
+    assert "math: 0.6 to 1" in told.value.why

@@ -20,6 +20,7 @@ from mixopt.schedule.space import Space
 from mixopt.study import fidelity, results
 from mixopt.study.agreement import rung_summaries
 from mixopt.study.fidelity import OPTIMUM, remaining_steps, run_rungs
+from mixopt.study.past import PastStudy
 from mixopt.study.recipe import RungRecipe
 from mixopt.study.results import law_of
 from mixopt.study.rung import Rung
@@ -158,6 +159,17 @@ def test_scouts_teach_the_laws_of_the_search(studied: StudySetup) -> None:
     taught = law_of(TASKS, records, studied.space, seed=1, families=families)
     assert taught.weights["smaller"] > 0.3
     assert scout_laws(studied, "sft/accuracy/mean") == {}
+
+
+def test_who_only_reads_a_study_is_taught_the_same(studied: StudySetup) -> None:
+    past = PastStudy(recipe=studied.recipe, space=studied.space, folder=studied.folder)
+    records = studied.ledger.records("search")[:9]
+    both = [
+        law_of(TASKS, records, each.space, seed=each.key("fit"), families=families_of(each))
+        for each in (studied, past)
+    ]
+    assert both[1].weights == both[0].weights
+    np.testing.assert_array_equal(both[1].out_of_fold, both[0].out_of_fold)
 
 
 def test_the_recommendation_tells_what_each_proxy_makes_of_it(studied: StudySetup) -> None:

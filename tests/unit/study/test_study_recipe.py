@@ -100,3 +100,11 @@ def test_a_study_shares_nothing_unless_it_says_so() -> None:
     assert study_recipe().study.share == 1
     with pytest.raises(ValidationError, match="share"):
         study_recipe(share=0)
+
+
+def test_a_penalty_is_a_number_or_found_out_and_one_fault_else() -> None:
+    assert study_recipe(penalty="auto").study.penalty == "auto"
+    assert study_recipe(penalty=0.2).study.penalty == 0.2
+    with pytest.raises(ValidationError) as told:
+        study_recipe(penalty="much")
+    assert told.value.error_count() == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up_runs import made_up_features
@@ -50,6 +52,20 @@ def test_rungs_are_predicted_by_their_own_laws(ladder: Ladder) -> None:
     for size in _SIZES[:3]:
         found = ladder.predict("loss", new, *size)
         assert np.abs(found.mean - _loss(new, size)).mean() < 0.03
+
+
+def test_intervals_at_the_first_rung_count_every_miss_once() -> None:
+    rungs = [_rung(0, 64), _rung(1, 8)]
+    rng, new = np.random.default_rng(0), made_up_features(9, 400)
+    noisy = [
+        replace(rung, runs=replace(rung.runs, values=rung.runs.values + noise))
+        for rung in rungs
+        for noise in [0.1 * rng.standard_normal(rung.runs.values.shape)]
+    ]
+    found = fit_ladder(noisy, seed=0, laws=_FAMILY)
+    truth = _loss(new, _SIZES[0]) + 0.1 * rng.standard_normal(400)
+    low, high = found.interval("loss", new, *_SIZES[0])
+    assert 0.9 < np.mean((low <= truth) & (truth <= high)) < 0.98
 
 
 def test_a_larger_target_is_foreseen_within_its_interval(ladder: Ladder) -> None:

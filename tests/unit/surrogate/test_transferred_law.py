@@ -38,6 +38,27 @@ def test_carried_law_predicts_in_units_of_the_measure() -> None:
     np.testing.assert_allclose(found.out_of_fold, found.values, atol=0.05)
 
 
+def test_intervals_are_no_wider_than_misses_for_the_doubt_of_the_source() -> None:
+    held, widths = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        train, runs, new = (
+            made_up_features(3 * seed + n, rows) for n, rows in enumerate((32, 16, 99))
+        )
+        known, few, truth = (
+            _accuracy(each) + noise * rng.standard_normal(each.num_rows)
+            for each, noise in ((train, 0.1), (runs, 0.02), (new, 0.02))
+        )
+        laws = {"effective_data": EffectiveData()}
+        source = fit_measure("m", "maximize", train, known, np.zeros(32), seed=0, laws=laws)
+        law = fit_transfer(source, runs, few, np.zeros(16))
+        low, high = law.interval(new)
+        held.append(np.mean((low <= truth) & (truth <= high)))
+        widths.append(np.mean(high - low) / np.abs(law.predict(new).mean - truth).std())
+    assert np.mean(held) > 0.91
+    assert np.mean(widths) < 8
+
+
 def test_measures_are_carried_together_by_name() -> None:
     source, features = _source(), made_up_features(3, 8)
     values = np.column_stack([np.full(8, np.nan), _accuracy(features)])
