@@ -82,10 +82,10 @@ def propose(
     check_writable(wishes.out)
     check_penalty(wishes)
     table = request.table(files)
-    objective = objective_of(request.objective, table)
     demands = demands_of(request, wishes, table)
     guards = [table.measure(name) for name in guard or ()]
     fronts = [table.measure(name) for name in front or ()]
+    objective = objective_of(fronts[0] if fronts else request.objective, table)
     laws = fit_all(request, table, [*(fronts or objective.coefficients), *guards])
     held = [laws[name] for name in guards]
     if fronts:

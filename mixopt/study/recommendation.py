@@ -215,6 +215,8 @@ def say(comparison: Comparison | None, objective: str) -> str:
             f"Train the recommended schedule: {objective} is {comparison.gain:.4g} better than "
             f"natural, {interval} on {seeds}."
         )
+    if comparison.gain == comparison.low == comparison.high == 0:
+        return f"Nothing better than natural was found, do not switch: {objective}, on {seeds}."
     return (
         f"No better than natural, do not switch: {objective} differs by {comparison.gain:+.4g}, "
         f"{interval} on {seeds}."

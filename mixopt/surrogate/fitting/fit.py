@@ -143,25 +143,19 @@ def combine_measures(
     common = _common_rows(laws, measure)
     places = [np.searchsorted(law.rows, common) for law in laws]
     values = np.stack([law.values[at] for law, at in zip(laws, places, strict=True)])
-    known = [
-        Prediction(mean=law.out_of_fold[at], deviation=law.out_of_fold_deviation[at])
-        for law, at in zip(laws, places, strict=True)
-    ]
+    known = [_known(law, at) for law, at in zip(laws, places, strict=True)]
     parts, sign = np.asarray(coefficients, float), sign_of(direction)
     signs = np.array([law.sign for law in laws])
     correlation = correlation_of(values - np.stack([found.mean for found in known]))
     found, total = weighted_sum(known, parts, correlation), parts @ values
     _refuse_constant(measure, total, float((np.abs(parts) @ np.abs(values)).max()))
     noise = parts * np.sqrt([law.calibration.noise if law.calibration else 0.0 for law in laws])
+    variance = np.full(len(total), max(float(noise @ correlation @ noise), 0.0))
     fold = renumbered(laws[0].fold[places[0]])
     if fold.max() < FEWEST_FOLDS - 1:
         fold = np.arange(len(common)) % FEWEST_FOLDS
-    judged = judge(
-        Prediction(mean=sign * found.mean, deviation=found.deviation),
-        sign * total,
-        np.full(len(total), max(float(noise @ correlation @ noise), 0.0)),
-        fold,
-    )
+    costs = Prediction(mean=sign * found.mean, deviation=found.deviation)
+    judged = judge(costs, sign * total, variance, fold)
     fitted = FittedCombination(
         members=tuple(law.fitted for law in laws),
         coefficients=sign * parts * signs,
@@ -182,6 +176,11 @@ def combine_measures(
         rows=common,
         fold=fold,
     )
+
+
+def _known(law: MeasureLaw, rows: Index) -> Prediction:
+    """Return what a law says out of fold of some of its runs."""
+    return Prediction(mean=law.out_of_fold[rows], deviation=law.out_of_fold_deviation[rows])
 
 
 def _common_rows(laws: Sequence[MeasureLaw], measure: str) -> Index:

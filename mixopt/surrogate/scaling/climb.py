@@ -128,20 +128,33 @@ def scaling_law(rungs: Sequence[Rung], columns: Sequence[Vector], seed: int) -> 
 
 
 def trust_in(
-    rungs: Sequence[Rung], columns: Sequence[Vector], steps: Sequence[Step], seed: int
+    rungs: Sequence[Rung],
+    columns: Sequence[Vector],
+    steps: Sequence[Step],
+    seed: int,
+    *,
+    tested: bool,
 ) -> Trust:
     """Return what a ladder without its largest rung gets right about that rung.
 
     Every further rung is taken to cut the relative miss of the level by the same factor, so that
     a miss of f seen with K - 1 rungs is f^((K - 1) / (K - 2)) with K. Two rungs leave nothing to
-    test: at half the pace of the last change, in either direction, anything may come.
+    test, and neither do lower rungs whose laws were carried down from the largest: at half the
+    pace of the last change, in either direction, anything may come.
+
+    Args:
+        rungs: in ascending order of compute.
+        columns: costs of every rung's runs.
+        steps: of every rung.
+        seed: names starts.
+        tested: whether the law of the last rung but one knows nothing of the last.
     """
     last, below = rungs[-1], rungs[-2]
     gap = float(np.linalg.norm(last.place - below.place))
     known = np.isfinite(columns[-1])
     features = last.runs.features.rows(known)
     came = columns[-1][known] - steps[-2].law.predict(features).mean
-    if len(rungs) == 2:
+    if len(rungs) == 2 or not tested:
         pace = float(np.sqrt(np.mean(came**2))) / gap
         return Trust(level=0.0, kept=_KEPT[0], drift=_UNTESTED * pace)
     scaling = scaling_law(rungs[:-1], columns[:-1], seed)

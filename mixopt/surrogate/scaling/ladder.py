@@ -197,7 +197,13 @@ def fit_ladder(rungs: Sequence[Rung], *, seed: int, laws: Mapping[str, Law] = LA
             sign=float(signs[number]),
             steps=tuple(step[number] for step in chain),
             scaling=scaling,
-            trust=trust_in(ordered, columns, [step[number] for step in chain], seed),
+            trust=trust_in(
+                ordered,
+                columns,
+                [step[number] for step in chain],
+                seed,
+                tested=start < len(ordered) - 1,
+            ),
         )
     return Ladder(rungs=tuple(ordered), climbs=climbs)
 

@@ -174,6 +174,11 @@ def test_mistakes_have_words(tables: tuple[Path, Path], tmp_path: Path) -> None:
     refused(LawError, "--phases", "fit", *files, "--phases", "a,b")
 
 
+def test_a_front_weighs_measures_of_both_directions(tables: tuple[Path, Path]) -> None:
+    found = asked("propose", tables, "--front", "code", "--front", "prose", "--maximize", "prose")
+    assert found["mixtures"][0]["mixture"] == "knee"
+
+
 def test_a_front_shows_its_knee_first(tables: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "knee.csv"
     found = asked("propose", tables, "--front", "code", "--front", "prose", "--out", out)

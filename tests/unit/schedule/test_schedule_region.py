@@ -3,7 +3,7 @@ import pytest
 from schedule_fakes import SUPPLY, inventory, lm, space
 from scipy.optimize import minimize
 
-from mixopt.errors import SupplyError
+from mixopt.errors import RecipeError, SupplyError
 from mixopt.schedule.projection import NoPointError, Polytope, project
 from mixopt.schedule.region import on_lattice
 from mixopt.schedule.space import Space
@@ -105,5 +105,5 @@ def test_groups_that_leave_no_mixture_are_told_with_the_bounds_inside_them() -> 
     found = space(lm(free={"floors": {"math": 0.6}, "groups": groups}), max_epochs=99.0)
     with pytest.raises(RecipeError) as told:
         found.resolve(points(found, 1)[0])
-    assert "math, code: together 0 to 0.3" in told.value.why
+    assert "code, math: together 0 to 0.3" in told.value.why
     assert "math: 0.6 to 1" in told.value.why

@@ -260,6 +260,7 @@ def test_the_verdict_goes_by_the_interval(low: float, high: float, verdict: str)
     )
     assert comparison.verdict == verdict
     assert ("do not switch" in say(comparison, TASKS)) == (verdict != "better")
+    assert ("Nothing better than natural" in say(comparison, TASKS)) == (low == high)
     assert "4 fresh seeds" in say(comparison, TASKS)
 
 

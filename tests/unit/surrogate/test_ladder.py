@@ -78,6 +78,14 @@ def test_a_larger_target_is_foreseen_within_its_interval(ladder: Ladder) -> None
     assert np.mean((low <= truth) & (truth <= high)) > 0.95
 
 
+def test_a_largest_rung_that_taught_the_others_is_no_test_of_them() -> None:
+    rungs = [_rung(number, count) for number, count in enumerate((5, 5, 24))]
+    found, new = fit_ladder(rungs, seed=0, laws=_FAMILY), made_up_features(9, 200)
+    low, high = found.interval("loss", new, *_SIZES[3])
+    truth = _loss(new, _SIZES[3])
+    assert np.mean((low <= truth) & (truth <= high)) > 0.92
+
+
 def test_doubt_grows_beyond_the_ladder(ladder: Ladder) -> None:
     new = made_up_features(9, 10)
     sizes = (*_SIZES[2:], (1e10, 2e11))
