@@ -62,7 +62,8 @@ def _one(laws: Mapping[str, MeasureLaw], number: int) -> Found:
             ways["chosen"] = chosen
         for way, rows in ways.items():
             rest = runs.rows(np.setdiff1d(np.arange(runs.num_rows), rows))
-            for name, predicted in _predictions(laws, runs.rows(rows), rest):
+            near = runs.rows(rows)
+            for name, predicted in _predictions(laws, near, rest, alone=way == "random"):
                 truth = rest.values.sum(axis=1)
                 rank = rank_correlation(predicted.sum(axis=1), truth)
                 error = float(np.abs(predicted - rest.values).mean())
@@ -71,7 +72,7 @@ def _one(laws: Mapping[str, MeasureLaw], number: int) -> Found:
 
 
 def _predictions(
-    laws: Mapping[str, MeasureLaw], near: Runs, rest: Runs
+    laws: Mapping[str, MeasureLaw], near: Runs, rest: Runs, *, alone: bool
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield [N, P] predictions of every method for the rest of the larger runs."""
     if not near.num_rows:
@@ -82,9 +83,9 @@ def _predictions(
         carried = fit_transfers(laws, near, pooled=pooled)
         means = [law.predict(rest.features).mean for law in carried.values()]
         yield name, np.stack(means, axis=1)
-    if near.num_rows >= _FEWEST:
-        alone = fit_runs(near, seed=0)
-        means = [law.predict(rest.features).mean for law in alone.values()]
+    if alone and near.num_rows >= _FEWEST:
+        own = fit_runs(near, seed=0)
+        means = [law.predict(rest.features).mean for law in own.values()]
         yield "larger runs alone", np.stack(means, axis=1)
 
 
