@@ -46,28 +46,6 @@ class GaussianProcess:
         starts = list(prior.medians + prior.spreads * drawn)
         return _fit(frame, features, costs_of(values, noise), starts, seed)
 
-    def refit(
-        self,
-        previous: FittedProcess,
-        features: Features,
-        values: Vector,
-        noise: Vector,
-        seed: int,
-    ) -> FittedProcess:
-        """Return as `fit`, climbing from where a fit on nearly the same runs ended.
-
-        Args:
-            previous: the fit; where its columns are others, the climb begins at the prior.
-            features: N schedules.
-            values: [N] costs, finite.
-            noise: [N] variances of the values.
-            seed: names the rows that parameters are found on, where there are very many.
-        """
-        frame = frame_of(features)
-        if frame.widths != previous.frame.widths:
-            return self.fit(features, values, noise, seed)
-        return _fit(frame, features, costs_of(values, noise), [previous.posterior.parameters], seed)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FittedProcess:

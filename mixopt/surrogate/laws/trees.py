@@ -66,10 +66,13 @@ class FittedTrees:
 
 
 def _columns(features: Features) -> Matrix:
-    """Return [N, C]: the doses and, for several stages, their mixtures and shares of tokens."""
-    parts = [features.doses]
+    """Return [N, C]: doses, those of groups, what stages do with them, and settings."""
+    parts = [features.doses, features.numbers]
+    if 1 < len(set(features.groups)) < len(features.domains):
+        parts.append(features.group_doses)
     if len(features.stages) > 1:
-        parts += [features.weights.reshape(features.num_rows, -1), features.tokens]
+        stages = features.weights.reshape(features.num_rows, -1)
+        parts += [stages, features.boundaries, features.rate_doses]
     return np.hstack(parts)
 
 

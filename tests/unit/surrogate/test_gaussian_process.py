@@ -173,17 +173,6 @@ def test_draws_have_the_stated_means_deviations_and_correlations() -> None:
     np.testing.assert_allclose(np.corrcoef(draws.T), expected, atol=0.05)
 
 
-def test_refit_ends_where_a_fit_from_the_prior_ends() -> None:
-    features = made_up_features(0, 30)
-    values = np.exp(-2 * features.doses[:, 0]) + features.doses[:, 1] ** 2
-    law, noise = GaussianProcess(), np.full(30, 1e-4)
-    whole = law.fit(features, values, noise, 0)
-    part = features.rows(np.arange(26))
-    again = law.refit(whole, part, values[:26], noise[:26], 0).predict(features)
-    fresh = law.fit(part, values[:26], noise[:26], 0).predict(features)
-    np.testing.assert_allclose(again.mean, fresh.mean, atol=0.01)
-
-
 def test_parameters_of_many_rows_are_found_on_few_and_all_rows_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

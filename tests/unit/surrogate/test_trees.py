@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up_runs import made_up_features
 
 from mixopt.surrogate.laws.trees import Trees
+from mixopt.surrogate.scores import rank_correlation
 
 
 def test_step_function_is_recovered_through_noise() -> None:
@@ -43,3 +46,20 @@ def test_bags_differ_and_their_spread_is_reported() -> None:
     scale = fitted.units.scale
     np.testing.assert_allclose(found.deviation, each.std(axis=0, ddof=1) * scale)
     assert found.deviation.min() > 0
+
+
+def test_groups_and_settings_are_seen() -> None:
+    features = made_up_features(0, 80, domains=4)
+    rng = np.random.default_rng(1)
+    seen = replace(
+        features,
+        groups=("web", "made", "made", "web"),
+        settings=("order",),
+        numbers=rng.random((80, 1)),
+    )
+    costs = np.where(seen.group_doses[:, 1] > 0.5, 1.0, 0.0) + np.where(
+        seen.numbers[:, 0] > 0.5, 1.0, 0.0
+    )
+    train, test = np.arange(60), np.arange(60, 80)
+    found = Trees().fit(seen.rows(train), costs[train], np.zeros(60), 0).predict(seen.rows(test))
+    assert rank_correlation(found.mean, costs[test]) > 0.85
