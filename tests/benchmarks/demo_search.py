@@ -1,11 +1,11 @@
-"""Proxy tokens until a good schedule of the demo's space: the law, TPE, RegMix's procedure and random, judged on fresh seeds.
+"""Proxy tokens until a good schedule of the demo's space: the law, TPE, RegMix's procedure and a space-filling design, judged on fresh seeds.
 
     python tests/benchmarks/demo_search.py --folder mixopt-demo-search
 
 Three studies of the demo's space differ in their sampler alone. After some numbers of trials each
-contender names the schedule it would train: random and TPE the best run they have seen, RegMix
+contender names the schedule it would train: the design and TPE the best run they have seen, RegMix
 (arXiv 2407.01492) the mean of the 128 points, of many simulated ones, that LightGBM predicts best
-from the random runs, the law its restrained optimum. All of these are trained on fresh seeds and
+from the runs of the design, the law its restrained optimum. All of these are trained on fresh seeds and
 examined on the test split. It takes about an hour on two cores; a second call goes on.
 """
 
@@ -38,9 +38,9 @@ from mixopt.surrogate.proposing.propose import propose
 
 Matrix = NDArray[np.float64]
 
-TRIALS: Final = {"random": 160, "tpe": 64, "law": 48}
+TRIALS: Final = {"sobol": 160, "tpe": 64, "law": 48}
 LOOKS: Final = {
-    "random": (32, 64, 160),
+    "sobol": (32, 64, 160),
     "regmix": (32, 64, 160),
     "tpe": (32, 64),
     "law": (16, 24, 32, 48),
@@ -93,7 +93,7 @@ def _contenders(
     """Return what every contender names after every look, and the proxy tokens until then."""
     schedules, tokens = {}, {}
     for name, looks in LOOKS.items():
-        setup, records = studies["random" if name == "regmix" else name]
+        setup, records = studies["sobol" if name == "regmix" else name]
         key = setup.settings.objective
         for count in looks:
             first = [record for record in records[:count] if record.measures.get(key)]
