@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import lightgbm
 import numpy as np
 from demo_text import by_seed, examination_of, members_of, open_demo, train_all
 from numpy.typing import NDArray
+from rivals import boosted
 
 from mixopt.evaluation.result import MemberResult
 from mixopt.schedule.curve import constant
@@ -117,19 +117,10 @@ def _contenders(
 def _regmix(setup: StudySetup, records: Sequence[TrialRecord]) -> Schedule:
     """Return the mean of the simulated points that LightGBM, as RegMix sets it, predicts best."""
     values = np.array([np.mean(record.measures[setup.settings.objective]) for record in records])
-    settings = {
-        "objective": "regression",
-        "learning_rate": 0.01,
-        "num_threads": 1,
-        "deterministic": True,
-        "seed": 42,
-        "verbosity": -1,
-    }
-    data = lightgbm.Dataset(_columns(features_of(records, setup.space)), values)
-    booster = lightgbm.train(settings, data, num_boost_round=1000)
     box, rng = open_box(setup.space), np.random.default_rng(0)
     simulated = box.look(box.fill(_SIMULATED, rng), setup.space.inventory.names("text")).features
-    guesses = np.asarray(booster.predict(_columns(simulated), num_threads=1))
+    runs = _columns(features_of(records, setup.space))
+    guesses = boosted(runs, values, _columns(simulated))
     best = simulated.rows(np.argsort(guesses, kind="stable")[:_AVERAGED])
     return _averaged(setup, best)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from published import olmix, regmix
+from rivals import boosted
 
 from mixopt import seeds
 from mixopt.surrogate.fitting.fit import combine_measures, fit_measure, fit_runs
@@ -25,6 +27,7 @@ Found = dict[tuple[str, str, str], float]  # (test, quantity, method) -> value
 
 SIZES: Final = (16, 32, 64, 128, 256, 512)
 STACK: Final = "stack"
+REGMIX: Final = "LightGBM as RegMix sets it"
 EACH: Final = "mean over measures, each by its own law"
 SUMMED: Final = "summed objective"
 DIRECT: Final = "objective predicted directly"
@@ -129,6 +132,13 @@ def one_subset(
         truth = test.values @ np.array(problem.coefficients)
         for method, predicted in _means(direct, test):
             found[name, DIRECT, method] = rank_correlation(predicted, truth)
+        rival = partial(boosted, runs.features.doses, others=test.features.doses)
+        found[name, DIRECT, REGMIX] = rank_correlation(rival(objective), truth)
+        each = [rival(column) for column in runs.values.T]
+        ranked = [rank_correlation(a, b) for a, b in zip(each, test.values.T, strict=True)]
+        found[name, EACH, REGMIX] = float(np.mean(ranked))
+        total = np.array(problem.coefficients) @ np.stack(each)
+        found[name, SUMMED, REGMIX] = rank_correlation(total, truth)
     return found
 
 

@@ -50,6 +50,30 @@ def columns_of(features: Features) -> Matrix:
     return np.hstack([features.weights.reshape(rows, -1), sizes, features.numbers])
 
 
+def boosted(rows: Matrix, values: Vector, others: Matrix) -> Vector:
+    """Return what LightGBM, as RegMix sets it, predicts of other rows.
+
+    1,000 trees of learning rate 0.01 and otherwise LightGBM's defaults, whose smallest leaf of 20
+    rows allows no split before 40 runs. RegMix's notebook stops early on test rows; there is
+    nothing to stop on here.
+
+    Args:
+        rows: [N, C] weights of the runs.
+        values: [N] measured.
+        others: [P, C] weights.
+    """
+    settings = {
+        "objective": "regression",
+        "learning_rate": 0.01,
+        "num_threads": 1,
+        "deterministic": True,
+        "seed": 42,
+        "verbosity": -1,
+    }
+    booster = lightgbm.train(settings, lightgbm.Dataset(rows, values), num_boost_round=1000)
+    return np.asarray(booster.predict(others, num_threads=1))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Random:
     """Runs in random order."""
@@ -64,9 +88,7 @@ class Random:
 class RegMix:
     """RegMix (arXiv 2407.01492): LightGBM with its published settings, one model per measure.
 
-    1,000 trees of learning rate 0.01 and otherwise LightGBM's defaults, whose smallest leaf of 20
-    rows allows no split before 40 runs; what is predicted alike is taken in random order. Its
-    notebook stops early on test rows; there is nothing to stop on here.
+    What is predicted alike is taken in random order; see `boosted`.
     """
 
     def choose(self, pool: Runs, seen: Sequence[int], count: int, seed: int) -> list[int]:
@@ -74,18 +96,8 @@ class RegMix:
         rest = seeds.generator(seed, "ties").permutation(unseen(pool, seen))
         columns = columns_of(pool.features)
         guesses = np.zeros(len(rest))
-        settings = {
-            "objective": "regression",
-            "learning_rate": 0.01,
-            "num_threads": 1,
-            "deterministic": True,
-            "seed": 42,
-            "verbosity": -1,
-        }
         for sign, values in zip(signs_of(pool), pool.values[seen].T, strict=True):
-            data = lightgbm.Dataset(columns[seen], sign * values)
-            booster = lightgbm.train(settings, data, num_boost_round=1000)
-            guesses += np.asarray(booster.predict(columns[rest], num_threads=1))
+            guesses += boosted(columns[seen], sign * values, columns[rest])
         return [int(row) for row in rest[np.argsort(guesses, kind="stable")[:count]]]
 
 
