@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this benchmark."""
     parser.add_argument("--subsets", type=int, default=10, help="random subsets per number of runs")
     parser.add_argument("--small", type=int, nargs="+", default=(64, 512), help="runs at 1M")
+    parser.add_argument("--alone", action="store_true", help="fit the larger runs alone, too")
     parser.add_argument("--workers", type=int, default=2, help="processes over subsets")
 
 
@@ -39,7 +40,8 @@ def run(options: argparse.Namespace) -> None:
         fitted = Parallel(n_jobs=options.workers)(delayed(_laws)(small, n) for n in subsets)
         several = range(options.subsets)
         found = Parallel(n_jobs=options.workers)(
-            delayed(_one)(fitted[number % len(fitted)], number) for number in several
+            delayed(_one)(fitted[number % len(fitted)], number, alone=options.alone)
+            for number in several
         )
         _show(small, found)
 
@@ -50,7 +52,7 @@ def _laws(small: int, number: int) -> dict[str, MeasureLaw]:
     return fit_runs(pool.rows(order[:small]), seed=number)
 
 
-def _one(laws: Mapping[str, MeasureLaw], number: int) -> Found:
+def _one(laws: Mapping[str, MeasureLaw], number: int, *, alone: bool) -> Found:
     """Carry the laws with random larger runs and with chosen ones; judge on the rest of the 64."""
     runs = regmix("test_1B").only(tuple(laws))
     order = seeds.generator(number, "larger").permutation(runs.num_rows)
@@ -63,7 +65,7 @@ def _one(laws: Mapping[str, MeasureLaw], number: int) -> Found:
         for way, rows in ways.items():
             rest = runs.rows(np.setdiff1d(np.arange(runs.num_rows), rows))
             near = runs.rows(rows)
-            for name, predicted in _predictions(laws, near, rest, alone=way == "random"):
+            for name, predicted in _predictions(laws, near, rest, alone=alone and way == "random"):
                 truth = rest.values.sum(axis=1)
                 rank = rank_correlation(predicted.sum(axis=1), truth)
                 error = float(np.abs(predicted - rest.values).mean())
