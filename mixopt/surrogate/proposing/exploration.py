@@ -19,7 +19,7 @@ Vector = NDArray[np.float64]
 Ranking = Callable[[Candidates, Prediction], Vector]
 Price = Callable[[Candidates], Vector]
 
-DEFAULT_PENALTY: Final = 0.1  # standard deviations of the measured values per nat
+DEFAULT_PENALTY: Final = 0.05  # standard deviations of the measured values per nat
 DEFAULT_CAUTION: Final = 0.25  # standard deviations of the law's own doubt
 _GUARD_WEIGHT = 2.0  # standard deviations of the measure per one of a guard's
 WIDTHS: Final = (
