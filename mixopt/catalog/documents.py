@@ -7,57 +7,91 @@ import json
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mixopt.catalog.recipe import SplitShares
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Messages = tuple[tuple[str, str], ...]
 
 _HASH_DIGITS = 13  # 52 bits: exact in a float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Document:
-    """One unit of a domain: a text, or the messages of one conversation.
+    """One unit of a domain: a text, the messages of one conversation, or two answers to compare.
 
     Attributes:
         text: the text; empty for a conversation.
-        messages: (role, content) pairs in order; empty for a text.
+        messages: (role, content) pairs in order; empty for a text. Of a preference: the
+            conversation with the answer that was chosen.
+        rejected: of a preference: the messages that stand in the place of those after the common
+            beginning of `messages` in the answer that was rejected; else empty.
         scores: (name, value) pairs sorted by name, which its source gives; no part of what it is.
+        labels: (name, value) pairs sorted by name, which its source gives; no part of what it is.
+        tokens: ids under its source's own tokenizer, end_of_text not among them, where the source
+            holds tokens; `text` is then what they decode to.
+        tokenizer: digest of the tokenizer that made `tokens`.
     """
 
     text: str = ""
-    messages: tuple[tuple[str, str], ...] = ()
+    messages: Messages = ()
+    rejected: Messages = ()
     scores: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    tokens: NDArray[np.unsignedinteger] | None = field(default=None, compare=False, repr=False)
+    tokenizer: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:
         """SHA-256 of the content, in hexadecimal: equal for equal documents, wherever they lie."""
-        content = self.text
-        if self.messages:
-            content = json.dumps(self.messages, ensure_ascii=False, separators=(",", ":"))
-        kind = b"conversation\0" if self.messages else b"text\0"
+        if self.rejected:
+            kind, content = b"preference\0", _listed((self.messages, self.rejected))
+        elif self.messages:
+            kind, content = b"conversation\0", _listed(self.messages)
+        else:
+            kind, content = b"text\0", self.text
         return hashlib.sha256(kind + content.encode()).hexdigest()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of content and scores, in hexadecimal; the identity where there are no scores.
+        """SHA-256 of content, scores and tokens, in hexadecimal; see `fingerprint_of`."""
+        return fingerprint_of(self, self.identity)
 
-        What a shard or domain holds is named by these, as an order by scores follows from them too.
-        """
-        if not self.scores:
-            return self.identity
-        listed = json.dumps(self.scores, separators=(",", ":"))
-        return hashlib.sha256(f"{self.identity}{listed}".encode()).hexdigest()
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """The text, or the contents of all messages, those of a rejected answer last."""
+        if not self.messages:
+            return (self.text,)
+        return tuple(content for _, content in (*self.messages, *self.rejected))
 
     @property
     def num_bytes(self) -> int:
-        """UTF-8 bytes of the text, or of the contents of all messages."""
-        return len(self.text.encode()) + sum(len(content.encode()) for _, content in self.messages)
+        """UTF-8 bytes of the contents."""
+        return sum(_num_bytes(content) for content in self.contents)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to learn from: no character but white space."""
-        return not self.text.strip() and not any(content.strip() for _, content in self.messages)
+        return not any(content and not content.isspace() for content in self.contents)
+
+
+def fingerprint_of(document: Document, identity: str) -> str:
+    """Return the fingerprint of a document of this identity.
+
+    What a shard or domain holds is named by these, as an order by scores follows from them too, and
+    so does what is stored of documents that came as tokens. It is the identity where there are
+    neither scores nor tokens.
+    """
+    if not document.scores and document.tokens is None:
+        return identity
+    content = hashlib.sha256(f"{identity}{_listed(document.scores)}".encode())
+    if document.tokens is not None:
+        content.update(document.tokenizer.encode())
+        content.update(document.tokens.astype("<u4").tobytes())
+    return content.hexdigest()
 
 
 def split_of(identity: str, shares: SplitShares) -> Split:
@@ -72,3 +106,11 @@ def split_of(identity: str, shares: SplitShares) -> Split:
     if position < shares.test + shares.validation:
         return "validation"
     return "train"
+
+
+def _listed(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _num_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,4 +1,4 @@
-"""The limit that lists of a catalog recipe keep: they are not empty."""
+"""What values of a catalog recipe keep to: lists are not empty, and measurements may be off."""
 
 from __future__ import annotations
 
@@ -13,4 +13,10 @@ def _not_empty(value: object) -> object:
     return value
 
 
+def _off(value: object) -> object:
+    """Take `false` for nothing, which TOML cannot say."""
+    return None if value is False else value
+
+
 AtLeastOne = BeforeValidator(_not_empty)
+Off = BeforeValidator(_off)

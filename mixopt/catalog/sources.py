@@ -1,75 +1,91 @@
-"""The sources of a domain: files in one of the formats that are read, or documents to generate."""
+"""The sources of a domain that are files: where they lie, their format, and what is taken of them."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mixopt.catalog.limits import AtLeastOne
+from mixopt.catalog.made_sources import GarbledSource, TasksSource
 from mixopt.recipes.decode import Recipe
 from mixopt.recipes.quantity import ByteCount
-from mixopt.tasks.registry import FAMILIES
 
-Style = Literal["statement", "derivation", "conversation"]
-_TAKEN_SCORES = ("length", "compressibility")
-Damage = Literal["shuffled_words", "shuffled_characters", "random_bytes", "boilerplate"]
-
-
-def _known_family(name: str) -> str:
-    if name in FAMILIES:
-        return name
-    near = get_close_matches(name, FAMILIES, n=1)
-    kind = "unknown_family"
-    raise PydanticCustomError(
-        kind,
-        "one of {names}",
-        {"names": ", ".join(FAMILIES), "nearest": near[0] if near else ""},
-    )
-
-
-def _all_families(value: object) -> object:
-    return tuple(FAMILIES) if value == "all" else value
+TAKEN_COLUMNS = (
+    "bytes",
+    "compressibility",
+    "contaminated",
+    "document",
+    "domain",
+    "excerpt",
+    "file",
+    "fingerprint",
+    "further_tokens",
+    "grams",
+    "identity",
+    "language",
+    "length",
+    "messages",
+    "path",
+    "protected",
+    "repetition",
+    "shard",
+    "signature",
+    "split",
+    "text",
+    "tokens",
+)
+"""Columns that every document has: no score or label of a source may be called so."""
 
 
 def _free_name(name: str) -> str:
-    if name in _TAKEN_SCORES:
-        kind = "taken_score"
+    if name in TAKEN_COLUMNS:
+        kind = "taken_name"
         raise PydanticCustomError(
             kind,
             "a name other than {names}, which every document has",
-            {"names": " and ".join(_TAKEN_SCORES)},
+            {"names": ", ".join(TAKEN_COLUMNS)},
         )
     return name
 
 
-FamilyName = Annotated[str, AfterValidator(_known_family)]
-ScoreName = Annotated[
+ColumnName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64), AfterValidator(_free_name)
 ]
+
+
+Role = Literal["user", "assistant", "system"]
+_SHARE_GPT_ROLES: Mapping[str, Role] = MappingProxyType({"human": "user", "gpt": "assistant"})
 
 
 class _Files(Recipe):
     """What all sources that read files have in common.
 
     Attributes:
-        path: a file or folder; relative to the recipe's folder, or starting with a placeholder:
-            `{stdlib}`, `{site_packages}` or `{recipe}`.
+        path: a file or folder, or an fsspec URL of one (`s3://`, `gs://`, `hf://`, ...); a path is
+            relative to the recipe's folder, or starts with a placeholder: `{stdlib}`,
+            `{site_packages}` or `{recipe}`.
+        storage: options of the URL's file system, such as `endpoint_url` or `anon`; secrets
+            belong into the environment, where the file system finds them by itself.
         include: globs of the files to take below a folder; empty takes the reader's usual ones.
         exclude: globs of files to leave out; `test/*` also leaves out all that lies deeper.
         limit_bytes: take about this many bytes, spread over the files; none takes all.
         min_document_bytes: leave shorter documents out.
         max_document_bytes: leave longer documents out.
+        where: a SQL condition that documents must meet, over `text`, `bytes`, `path` and the
+            source's scores and labels; others are left out.
     """
 
     path: str = Field(min_length=1)
+    storage: dict[str, str | int | bool] = Field(default_factory=dict)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     limit_bytes: ByteCount | None = None
     min_document_bytes: ByteCount | None = None
     max_document_bytes: ByteCount | None = None
+    where: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _some_length_is_left(self) -> Self:
@@ -80,34 +96,91 @@ class _Files(Recipe):
         return self
 
 
-class _Records(_Files):
-    """Files whose records hold a document in a named field.
+class RecordSource(_Files):
+    """Files whose records hold a document in named fields; a dot enters a nested record.
 
     Attributes:
         text_field: the field with the text, in a domain of texts.
         messages_field: the field with the list of messages, in a domain of conversations.
         role_key: the key of a message's role.
         content_key: the key of a message's content.
+        roles: what other names of roles stand for, such as `human = "user"`.
+        prompt_field: the field with the prompt of a preference, a text or a list of messages; none
+            where the answers begin with it.
+        chosen_field: the field with the answer that was chosen, a text or a list of messages.
+        rejected_field: the field with the answer that was rejected, likewise.
         scores: the field of every score that documents have, by the score's name; numbers.
+        labels: the field of every label that documents have, by the label's name; texts.
     """
 
     text_field: str = "text"
     messages_field: str = "messages"
     role_key: str = "role"
     content_key: str = "content"
-    scores: dict[ScoreName, str] = Field(default_factory=dict)
+    roles: dict[str, Role] = Field(default_factory=lambda: dict(_SHARE_GPT_ROLES))
+    prompt_field: str | None = "prompt"
+    chosen_field: str = "chosen"
+    rejected_field: str = "rejected"
+    scores: dict[ColumnName, str] = Field(default_factory=dict)
+    labels: dict[ColumnName, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        both = sorted(self.scores.keys() & self.labels.keys())
+        if both:
+            text = f"a name for a score or a label, not for both: {', '.join(both)}"
+            raise ValueError(text)
+        return self
 
 
-class JsonlSource(_Records):
-    """JSON lines: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`."""
+class JsonlSource(RecordSource):
+    """JSON lines: `.jsonl`, `.json`, `.ndjson`, plain or as `.gz` or `.zst`."""
 
     reader: Literal["jsonl"]
 
 
-class ParquetSource(_Records):
+class ParquetSource(RecordSource):
     """Parquet files."""
 
     reader: Literal["parquet"]
+
+
+class ArrowSource(RecordSource):
+    """Arrow files and streams, such as folders that `datasets` saved to disk."""
+
+    reader: Literal["arrow"]
+
+
+class HubSource(RecordSource):
+    """A dataset on the Hugging Face hub, or a folder laid out like one; `path` is its name.
+
+    Attributes:
+        config: the configuration; none takes the default one.
+        hub_split: the split to take.
+        revision: a commit, tag or branch; a commit makes the source immutable.
+    """
+
+    reader: Literal["hub"]
+    config: str | None = None
+    hub_split: str = "train"
+    revision: str | None = None
+
+
+class WebDatasetSource(RecordSource):
+    """WebDataset tars: files that share a name up to the first dot are one record.
+
+    A member's suffix is its field (`txt`, `json`, ...); the fields of a `.json` member that holds a
+    record are entered with a dot, as in `json.text`.
+    """
+
+    reader: Literal["webdataset"]
+    text_field: str = "txt"
+
+
+class MdsSource(RecordSource):
+    """Mosaic streaming shards (MDS): folders with an `index.json`."""
+
+    reader: Literal["mds"]
 
 
 class TextSource(_Files):
@@ -116,81 +189,60 @@ class TextSource(_Files):
     reader: Literal["text"]
 
 
+class CodeSource(_Files):
+    """A tree of program sources, one document a file, with the label `programming_language`."""
+
+    reader: Literal["code"]
+
+
 class DocstringsSource(_Files):
     """Python sources of which only the docstrings are taken, one document a file."""
 
     reader: Literal["docstrings"]
 
 
-class TasksSource(Recipe):
-    """Problems of the verifiable task families, written out.
+class _Tokenized(_Files):
+    """Files that hold tokens instead of text.
 
     Attributes:
-        families: the families to draw from, or all of them.
-        levels: difficulties by family, drawn from evenly; a family that is not named takes the
-            middle of its range.
-        style: the bare statement, the derivation with its steps, or a conversation; in a domain
-            of texts a conversation is written out as fine-tuning will write it.
-        documents: how many documents at most; none goes by `limit_bytes` alone.
-        limit_bytes: how many bytes at most; none goes by `documents` alone.
-        problems_per_document: problems that stand in one document.
-        distinct: whether a problem stands in one document only; else documents are combinations
-            of problems drawn anew, of which there are many more.
-        difficulties: the difficulty of each level by family, as a proxy's failures tell it; a level
-            that is not named is as difficult as its number says. The score `difficulty` of a
-            document is the mean over its problems.
+        tokenizer: the tokenizer that made them: `bytes`, a file, a folder or a hub name.
     """
 
-    reader: Literal["tasks"]
-    families: Annotated[tuple[FamilyName, ...], BeforeValidator(_all_families), AtLeastOne] = tuple(
-        FAMILIES
-    )
-    levels: dict[FamilyName, Annotated[tuple[int, ...], AtLeastOne]] = Field(default_factory=dict)
-    style: Style
-    documents: int | None = Field(default=None, gt=0)
-    limit_bytes: ByteCount | None = None
-    problems_per_document: int = Field(default=1, gt=0)
-    distinct: bool = True
-    difficulties: dict[FamilyName, dict[int, float]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _is_bounded(self) -> Self:
-        if self.documents is None and self.limit_bytes is None:
-            text = "a bound: documents, limit_bytes or both"
-            raise ValueError(text)
-        return self
-
-    @model_validator(mode="after")
-    def _levels_exist(self) -> Self:
-        for name, levels in (*self.levels.items(), *self.difficulties.items()):
-            valid = FAMILIES[name].levels
-            if not set(levels) <= set(valid):
-                text = f"levels of {name} between {valid[0]} and {valid[-1]}, not {list(levels)}"
-                raise ValueError(text)
-        return self
+    tokenizer: str = Field(min_length=1)
 
 
-class GarbledSource(Recipe):
-    """Text of other domains, damaged and duplicated: what a good search must push down.
+class MegatronSource(_Tokenized):
+    """Megatron's indexed datasets: pairs of `.bin` and `.idx`."""
+
+    reader: Literal["megatron"]
+
+
+class TokenArraySource(_Tokenized):
+    """Flat arrays of tokens, with numpy's header or bare as OLMo writes them.
 
     Attributes:
-        domains: the domains whose documents are damaged.
-        damages: the ways of damaging, in equal parts.
-        copies: how often each damaged document is written.
-        limit_bytes: how many bytes to write.
+        dtype: type of the tokens of a file without a header.
+        end_of_document: id that ends every document; none takes the tokenizer's end_of_text.
     """
 
-    reader: Literal["garbled"]
-    domains: Annotated[tuple[str, ...], AtLeastOne]
-    damages: Annotated[tuple[Damage, ...], AtLeastOne] = (
-        "shuffled_words",
-        "shuffled_characters",
-        "random_bytes",
-        "boilerplate",
-    )
-    copies: int = Field(default=2, gt=0)
-    limit_bytes: ByteCount
+    reader: Literal["tokens"]
+    dtype: Literal["uint8", "uint16", "uint32", "int32", "uint64", "int64"] = "uint16"
+    end_of_document: int | None = Field(default=None, ge=0)
 
 
-FileSource = JsonlSource | ParquetSource | TextSource | DocstringsSource
-Source = Annotated[FileSource | TasksSource | GarbledSource, Field(discriminator="reader")]
+FileSource = (
+    JsonlSource
+    | ParquetSource
+    | ArrowSource
+    | HubSource
+    | WebDatasetSource
+    | MdsSource
+    | TextSource
+    | CodeSource
+    | DocstringsSource
+    | MegatronSource
+    | TokenArraySource
+)
+TokenizedSource = MegatronSource | TokenArraySource
+MadeSource = TasksSource | GarbledSource
+Source = Annotated[FileSource | MadeSource, Field(discriminator="reader")]

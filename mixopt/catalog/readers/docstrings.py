@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 from mixopt.catalog.documents import Document
-from mixopt.catalog.readers.quarantine import BadRecordError, DamagedFileError, Quarantine
+from mixopt.catalog.locations import File
+from mixopt.catalog.readers.intake import BadRecordError, DamagedFileError, Intake
 from mixopt.catalog.readers.records import checked_document
-from mixopt.catalog.readers.unpack import unpacked_chunks
+from mixopt.catalog.readers.unpack import unpacked_whole
 
 INCLUDE = ("*.py",)
 
@@ -19,22 +19,24 @@ Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
-def read_docstrings(path: Path, quarantine: Quarantine) -> Iterator[Document]:
+def read_docstrings(file: File, intake: Intake) -> Iterator[Document]:
     """Yield the docstrings of one source, in order, with blank lines between.
 
     A source without docstrings holds no document; it is not broken.
     """
     try:
-        text = docstrings_in(b"".join(unpacked_chunks(path)))
+        text = docstrings_in(unpacked_whole(file))
         if text:
-            yield checked_document(Document(text=text))
+            document = checked_document(Document(text=text))
+            intake.accept()
+            yield document
     except DamagedFileError as error:
-        quarantine.add(path, "byte", error.offset, str(error))
+        intake.quarantine("byte", error.offset, str(error))
     except SyntaxError as error:
-        quarantine.add(path, "line", error.lineno or 0, f"no Python: {error.msg}")
+        intake.quarantine("line", error.lineno or 0, f"no Python: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
         reason = str(error) if isinstance(error, BadRecordError) else f"no Python: {error}"
-        quarantine.add(path, "file", 0, reason)
+        intake.quarantine("file", 0, reason)
 
 
 def docstrings_in(source: bytes) -> str:

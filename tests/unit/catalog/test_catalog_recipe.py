@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from catalog_fakes import domain
 
+from mixopt.catalog.made_sources import TasksSource
 from mixopt.catalog.recipe import CatalogRecipe
-from mixopt.catalog.sources import TasksSource
 from mixopt.errors import RecipeError
 from mixopt.recipes.decode import decode, read
 from mixopt.recipes.locate import shelf
@@ -69,14 +69,14 @@ def test_all_faults_of_a_recipe_are_reported_at_once() -> None:
     assert found["domain.2.sources.0.reader"].found == "'text'"
     assert found["domain.2.sources.2.style"].found == "'statement'"
     assert "levels of addition between" in found["domain.2.sources.1.tasks"].expected
-    assert found["domain.3.sources"].expected == "at least one item"
+    assert found["domain.3.sources"].expected.startswith("at least one source, or")
     assert len(caught.value.faults) == 17
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("reader = 'jsonl', path = 'x', scores = { length = 'n' }", "a name other than length"),
+        ("reader = 'jsonl', path = 'x', scores = { length = 'n' }", "a name other than bytes"),
         ("reader = 'jsonl', path = 'x', scores = { Quality = 'q' }", "pattern"),
         ("reader = 'text', path = 'x', min_document_bytes = 9, max_document_bytes = 8", "9 above"),
         (
@@ -89,6 +89,106 @@ def test_faults_of_scores_and_lengths(source: str, expected: str) -> None:
     with pytest.raises(RecipeError) as caught:
         decoded(domain("a", source))
     assert expected in str(caught.value)
+
+
+CUT = """
+name = "cut"
+profile = { sample = 0.5 }
+[[collection]]
+name = "web"
+sources = [{ reader = "jsonl", path = "x", scores = { quality = "q" }, labels = { topic = "t" } }]
+[[collection]]
+name = "chat"
+schema = "conversation"
+sources = [{ reader = "parquet", path = "x", labels = { quality = "t" } }]
+[[protected]]
+name = "exam"
+sources = [{ reader = "text", path = "x", where = "lenght > 3" }]
+[[domain]]
+name = "exam"
+provenance = "organic"
+from = ["wev"]
+[[domain]]
+name = "both"
+provenance = "organic"
+from = ["web", "chat"]
+sources = [{ reader = "jsonl", path = "x" }]
+[[domain]]
+name = "chats"
+provenance = "organic"
+schema = "text"
+from = ["chat"]
+where = "qualty > 0.5"
+[[domain]]
+name = "english"
+provenance = "organic"
+from = ["web"]
+where = "language = 'en'"
+[[domain]]
+name = "junk"
+provenance = "synthetic"
+where = "true"
+sources = [{ reader = "garbled", domains = ["english"], limit_bytes = "1MB" }]
+[[domain]]
+name = "pairs"
+provenance = "organic"
+schema = "preference"
+sources = [{ reader = "tasks", style = "statement", documents = 3 }]
+[[domain]]
+name = "nothing"
+provenance = "organic"
+"""
+
+
+def test_all_faults_between_collections_and_domains_are_reported_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        decode(CUT, CatalogRecipe, file="cut.toml")
+    found = {fault.key: fault for fault in caught.value.faults}
+    assert found["domain.0.name"].expected == "a name that no protected set has"
+    assert found["domain.0.from.0"].nearest == "web"
+    assert "no score of another" in found["collection.1.sources.0.parquet.labels.quality"].expected
+    assert "lenght" in found["protected.0.sources.0.text.where"].expected
+    assert found["domain.1.from"].expected in (
+        "sources or `from`, not both",
+        "collections of one schema",
+    )
+    assert found["domain.2.schema"].expected.startswith("'conversation'")
+    assert "qualty" in found["domain.2.where"].expected
+    assert "as long as profile.sample is below 1" in found["domain.3.where"].expected
+    assert "each source can have its own" in found["domain.4.where"].expected
+    assert found["domain.4.sources.0.garbled.domains.0"].expected.endswith("of its own")
+    assert "preferences" in found["domain.5.sources.0.reader"].expected
+    assert found["domain.6.sources"].expected.startswith("at least one source, or")
+    assert len(caught.value.faults) == 13
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "true) from shards where (true",
+        "1 + 1",
+        "exists (from shards)",
+        "random() < 0.5",
+        "topic = $x",
+        "true;",
+        "",
+    ],
+)
+def test_conditions_are_single_expressions(where: str) -> None:
+    pool = '[[collection]]\nname = "pool"\nsources = [{ reader = "jsonl", path = "x" }]'
+    cut = f'[[domain]]\nname = "a"\nprovenance = "organic"\nfrom = ["pool"]\nwhere = "{where}"'
+    with pytest.raises(RecipeError) as caught:
+        decoded(pool, cut)
+    assert [fault.key for fault in caught.value.faults] == ["domain.0.where"]
+
+
+def test_a_domain_has_the_schema_of_its_collections() -> None:
+    pool = '[[collection]]\nname = "pool"\nschema = "preference"\n'
+    pool += 'sources = [{ reader = "hub", path = "x/y", labels = { topic = "t" } }]'
+    head = '[[domain]]\nname = "a"\nprovenance = "organic"\nfrom = ["pool"]\n'
+    recipe = decoded(pool, f"{head}where = \"topic like 'math%' and language = 'en'\"")
+    assert recipe.domain[0].document_schema == "preference"
+    assert recipe.domain[0].sources == ()
 
 
 @pytest.mark.parametrize("text", ["domain = 3", "domain = []", "[[domain]]\nsources = [3]", ""])
