@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixopt.catalog.documents import Document
+from mixopt.catalog.measuring.compressibility import compressibility
 
 LENGTH: Final = "length"  # tokens of the document, end_of_text included
-COMPRESSIBILITY: Final = "compressibility"  # of its text; see `compressibility`
-
-
-def compressibility(text: str) -> float:
-    """Return bytes of the text after zlib (RFC 1950) over its UTF-8 bytes; small is repetitive.
-
-    Texts of some dozens of bytes come out above 1: a packed text has 8 bytes of its own, at least.
-    """
-    content = text.encode()
-    return len(zlib.compress(content)) / max(len(content), 1)
+COMPRESSIBILITY: Final = "compressibility"  # of its text, as the catalog measures it
 
 
 class DocumentScores:
@@ -35,7 +26,7 @@ class DocumentScores:
 
     def add(self, document: Document, text: str) -> None:
         """Score one more document; `text` is what it is trained on."""
-        found = {COMPRESSIBILITY: compressibility(text), **dict(document.scores)}
+        found = {COMPRESSIBILITY: compressibility(text.encode()), **dict(document.scores)}
         if self._count == 0:
             self._columns = {name: [] for name in found}
         if not self._columns.keys() <= found.keys():
