@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mixopt import seeds
+from mixopt.catalog.building.build import build_catalog
+from mixopt.catalog.counting import Counting
 from mixopt.catalog.recipe import CatalogRecipe
-from mixopt.catalog.scan import build_catalog
 from mixopt.corpus.conversations import render_document
 from mixopt.corpus.ingest import ingest, open_store
 from mixopt.corpus.store import TokenStore
-from mixopt.corpus.tokenizer import ByteTokenizer
+from mixopt.corpus.tokenizer import ByteTokenizer, load_tokenizer
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.schedule.schedule import Schedule
@@ -127,9 +128,8 @@ def build_tiny_catalog(folder: Path) -> Path:
         CatalogRecipe.model_validate(_CATALOG),
         path,
         recipe_file=folder / "tiny.toml",
-        counter=ByteTokenizer(),
-        render=render_document,
-        progress=_ignore,
+        counting=Counting(counters=(ByteTokenizer(),), render=render_document, load=load_tokenizer),
+        progress=lambda _done, _total: None,
     )
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mixopt import seeds
 from mixopt.catalog.documents import Document
-from mixopt.catalog.sources import Damage, GarbledSource
+from mixopt.catalog.made_sources import Damage, GarbledSource
 
 _PIECE_CHARACTERS = 4000
 _LINE_CHARACTERS = 80

@@ -12,7 +12,7 @@ from typing import Final
 
 from mixopt import atomic, seeds
 from mixopt.catalog.documents import Document
-from mixopt.catalog.sources import Style, TasksSource
+from mixopt.catalog.made_sources import Style, TasksSource
 from mixopt.tasks.problem import Problem
 from mixopt.tasks.registry import FAMILIES
 from mixopt.tasks.render import conversation, derivation, statement

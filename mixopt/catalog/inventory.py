@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from mixopt.catalog.attached import AttachedScores
+from mixopt.catalog.counting import TokenCounter
 from mixopt.catalog.documents import Document, Split, split_of
+from mixopt.catalog.locations import File
 from mixopt.catalog.recipe import Provenance, Schema, SplitShares
-from mixopt.catalog.shards import ShardContent, reread_documents
+from mixopt.catalog.rereading import HeldFile, reread_documents
 from mixopt.catalog.sources import FileSource
-from mixopt.database.connection import Database, Mode
-from mixopt.errors import NotFoundError
+from mixopt.database.connection import Database, Mode, Row
+from mixopt.errors import CatalogError, NotFoundError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,13 +29,13 @@ class DomainSupply:
     Attributes:
         name: what mixtures call it.
         provenance: how its documents came to be.
-        schema: texts or conversations.
+        schema: texts, conversations or preferences.
         licence: the terms its documents are under.
         supply_tokens: unique tokens for the target run: declared, else those of the train split.
-        sample_tokens: tokens found in the train split.
-        documents: documents in all splits.
+        sample_tokens: tokens that proxies can see: those of the train split, or of its sample.
+        documents: documents in all splits, or in their sample.
         num_bytes: UTF-8 bytes of these documents.
-        content_hash: names the documents, whatever the order of files.
+        content_hash: names these documents, whatever the order of files.
     """
 
     name: str
@@ -60,6 +64,10 @@ class Inventory:
     tokenizer: str
     content_hash: str
     domains: tuple[DomainSupply, ...]
+    _by_name: Mapping[str, DomainSupply] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {domain.name: domain for domain in self.domains})
 
     def names(self, schema: Schema | None = None) -> tuple[str, ...]:
         """Return the names of all domains, or of those of one schema, in the recipe's order."""
@@ -73,15 +81,15 @@ class Inventory:
         Raises:
             NotFoundError: there is none; names the nearest.
         """
-        for domain in self.domains:
-            if domain.name == name:
-                return domain
+        if name in self._by_name:
+            return self._by_name[name]
         near = get_close_matches(name, self.names(), n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
+        more = ", ..." if len(self.domains) > _LISTED else ""
         what = f"catalog '{self.catalog}' has no domain '{name}'"
         raise NotFoundError(
             what,
-            remedy=f"{hint}Domains: {', '.join(self.names())}.",
+            remedy=f"{hint}Domains: {', '.join(self.names()[:_LISTED])}{more}.",
         )
 
     def supply(self, names: Iterable[str]) -> dict[str, int]:
@@ -95,7 +103,7 @@ class Shard:
 
     Attributes:
         domain: the domain it belongs to.
-        path: where it lies, absolute.
+        path: where it lies: an absolute path or a URL.
         format: the reader that reads it.
         num_bytes: UTF-8 bytes of its documents.
         documents: documents in all splits.
@@ -104,7 +112,7 @@ class Shard:
     """
 
     domain: str
-    path: Path
+    path: str
     format: str
     num_bytes: int
     documents: int
@@ -140,29 +148,115 @@ def read_shards(catalog_path: Path, domain: str) -> list[Shard]:
     read_inventory(catalog_path).domain(domain)
     with open_catalog(catalog_path, "read") as database:
         rows = database.fetch("read_shards", domain=domain)
-    return [Shard(**{**row, "path": Path(row["path"])}) for row in rows]
+    return [Shard(**row) for row in rows]
 
 
-def iterate_documents(catalog_path: Path, domain: str, split: Split) -> Iterator[Document]:
-    """Yield the documents of one split of a domain, re-reading its shards.
+def _without_tokenizers(name: str) -> TokenCounter:
+    what = f"documents that are held as tokens of '{name}' cannot be read here"
+    raise CatalogError(what, remedy="Use a command that can load tokenizers.")
 
-    Shards without documents of the split are not opened.
+
+def iterate_documents(
+    catalog_path: Path,
+    domain: str,
+    split: Split,
+    *,
+    load: Callable[[str], TokenCounter] = _without_tokenizers,
+) -> Iterator[Document]:
+    """Yield the documents of one split of a domain that proxies see, re-reading its shards.
+
+    Shards without documents of the split, or outside of the domain's sample, are not opened.
+
+    Args:
+        catalog_path: the catalog.
+        domain: the domain's name.
+        split: the side that is wanted.
+        load: returns the tokenizer of a name or path, for sources that hold tokens.
 
     Raises:
         NotFoundError: there is no such file, or no such domain.
         CatalogError: a shard is missing or has changed, or as for `read_inventory`.
     """
+    for found, document in _reread(catalog_path, domain, split, load):
+        if found == split:
+            yield document
+
+
+def iterate_splits(
+    catalog_path: Path, domain: str, *, load: Callable[[str], TokenCounter]
+) -> Iterator[tuple[Split, Document]]:
+    """Yield all documents of a domain that proxies see, with their splits, in one pass.
+
+    Args:
+        catalog_path: the catalog.
+        domain: the domain's name.
+        load: returns the tokenizer of a name or path, for sources that hold tokens.
+
+    Raises:
+        NotFoundError: there is no such file, or no such domain.
+        CatalogError: a shard is missing or has changed, or as for `read_inventory`.
+    """
+    return _reread(catalog_path, domain, None, load)
+
+
+def _reread(
+    catalog_path: Path, domain: str, split: Split | None, load: Callable[[str], TokenCounter]
+) -> Iterator[tuple[Split, Document]]:
+    """Yield the documents of those shards that have any of the split, or of all shards."""
     supply = read_inventory(catalog_path).domain(domain)
     with open_catalog(catalog_path, "read") as database:
         (info,) = database.fetch("read_info")
-        rows = database.fetch("read_shards_of_split", domain=domain, split=split)
-    shares = SplitShares(validation=info["validation_share"], test=info["test_share"])
+        rows = database.fetch("read_held_files", domain=domain, split=split)
+        attached = AttachedScores(database.fetch_table("read_attached", domain=domain))
+    shares = _shares(info)
     for row in rows:
-        source = _FILE_SOURCE.validate_json(row.pop("options"))
-        content = ShardContent(**{**row, "path": Path(row["path"])})
-        for document in reread_documents(content, source, supply.schema):
-            if split_of(document.identity, shares) == split:
-                yield document
+        for identity, document in reread_documents(_held_file(row, supply.schema), load):
+            yield split_of(identity, shares), attached.added_to(document, identity)
+
+
+def iterate_taken(
+    catalog_path: Path, *, load: Callable[[str], TokenCounter]
+) -> Iterator[tuple[Split, Document]]:
+    """Yield all texts and conversations of a catalog with their splits, whoever sees them.
+
+    Those outside of samples, and of collections those in no domain, are among them. They have no
+    attached scores.
+
+    Args:
+        catalog_path: the catalog.
+        load: returns the tokenizer of a name or path, for sources that hold tokens.
+
+    Raises:
+        NotFoundError: there is no such file.
+        CatalogError: a shard is missing or has changed, or as for `read_inventory`.
+    """
+    with open_catalog(catalog_path, "read") as database:
+        (info,) = database.fetch("read_info")
+        rows = database.fetch("read_taken_files")
+    shares = _shares(info)
+    for row in rows:
+        for identity, document in reread_documents(_held_file(row, row["schema"]), load):
+            yield split_of(identity, shares), document
+
+
+def _shares(info: Row) -> SplitShares:
+    return SplitShares(validation=info["validation_share"], test=info["test_share"])
+
+
+def _held_file(row: Row, schema: Schema) -> HeldFile:
+    return HeldFile(
+        file=File(
+            location=row["path"],
+            num_bytes=row["file_bytes"],
+            modified=row["modified"],
+            storage=tuple(sorted(json.loads(row["storage"]).items())),
+        ),
+        source=_FILE_SOURCE.validate_json(row["options"]),
+        schema=schema,
+        taken=row["taken"],
+        content_hash=row["content_hash"],
+        members=row["members"],
+    )
 
 
 def open_catalog(path: Path, mode: Mode) -> Database:
@@ -170,6 +264,7 @@ def open_catalog(path: Path, mode: Mode) -> Database:
     return Database(path, mode, package="mixopt.catalog.sql")
 
 
+_LISTED = 20
 _FILE_SOURCE: TypeAdapter[FileSource] = TypeAdapter(
     Annotated[FileSource, Field(discriminator="reader")]
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Literal, Self
 
 import duckdb
+import pyarrow as pa
 
 from mixopt.database.migrate import latest_version, migrate, schema_version
 from mixopt.database.queries import load_queries
@@ -16,6 +17,11 @@ from mixopt.errors import CatalogError, MixoptError, NotFoundError
 
 Mode = Literal["read", "write"]
 Row = dict[str, Any]
+Settings = Mapping[str, str | bool | int | float | list[str]]
+
+_OWN_QUERIES = "mixopt.database.sql"
+_IN_USE: Final = "is in use"
+_NO_SETTINGS: Final[Settings] = MappingProxyType({})
 
 
 class Database:
@@ -26,6 +32,7 @@ class Database:
         mode: `read` opens an existing file read-only; `write` also brings its schema up to date.
         package: where the queries and migrations are, such as `mixopt.catalog.sql`.
         error: the class of the error that faults of the file are reported with.
+        settings: of DuckDB, such as `memory_limit` and `temp_directory`.
 
     Raises:
         NotFoundError: there is no such file (mode `read`).
@@ -33,7 +40,13 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, mode: Mode, *, package: str, error: type[MixoptError] = CatalogError
+        self,
+        path: Path,
+        mode: Mode,
+        *,
+        package: str,
+        error: type[MixoptError] = CatalogError,
+        settings: Settings = _NO_SETTINGS,
     ) -> None:
         self.path = path
         self._error = error
@@ -42,7 +55,9 @@ class Database:
             what = f"no such file: {path}"
             raise NotFoundError(what, remedy="Check the path, or build it.")
         try:
-            self._connection = duckdb.connect(str(path), read_only=mode == "read")
+            self._connection = duckdb.connect(
+                str(path), read_only=mode == "read", config=dict(settings)
+            )
         except duckdb.Error as cause:
             raise _opening_error(path, cause, error) from cause
         try:
@@ -73,6 +88,12 @@ class Database:
             columns = [column[0] for column in result.description or ()]
             return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
+    def fetch_table(self, name: str, /, **params: object) -> pa.Table:
+        """Return the rows of a named query as an Arrow table."""
+        with self._reported(name):
+            result = self._connection.sql(self._queries[name], params=params or None)
+            return result.to_arrow_table()
+
     def execute(self, name: str, /, **params: object) -> None:
         """Run a named query for its effect."""
         with self._reported(name):
@@ -88,6 +109,26 @@ class Database:
             return
         columns = {key: [row[key] for row in rows] for key in rows[0]}
         self.execute(name, **columns)
+
+    @contextmanager
+    def lending(self, view: str, rows: pa.Table) -> Iterator[None]:
+        """Let named queries read an Arrow table as a view of that name inside the block.
+
+        Nothing is copied: `insert into t by name select * from view` takes the columns as they are.
+        """
+        self._connection.register(view, rows)
+        try:
+            yield
+        finally:
+            self._connection.unregister(view)
+
+    def add_column(self, table: str, column: str, kind: str) -> None:
+        """Add a column of a type to a table; nothing happens where it is there."""
+        statement = load_queries(_OWN_QUERIES)["add_column"]
+        with self._reported("add_column"):
+            self._connection.execute(
+                statement.format(table=_identifier(table), column=_identifier(column), kind=kind)
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -147,12 +188,17 @@ def is_outdated(path: Path, package: str) -> bool:
         return False
 
 
+def is_in_use(error: MixoptError) -> bool:
+    """Return whether a file did not open because another process, or this one, has it open."""
+    return error.what.endswith(_IN_USE)
+
+
 def _opening_error(path: Path, cause: duckdb.Error, error: type[MixoptError]) -> MixoptError:
     """Say why a file does not open, in the user's terms."""
     text = str(cause)
     if "lock" in text or "different configuration" in text:
         return error(
-            f"{path} is in use",
+            f"{path} {_IN_USE}",
             why=f"Another process, or this one, has it open. {text}",
             remedy="Wait until it is done, or stop it.",
         )
@@ -161,3 +207,7 @@ def _opening_error(path: Path, cause: duckdb.Error, error: type[MixoptError]) ->
         why=text,
         remedy="Build it again, or restore it from a copy.",
     )
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -40,10 +40,10 @@ def latest_version(package: str) -> int:
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the schema version of an open database; 0 if it was never migrated."""
     queries = load_queries(_OWN_QUERIES)
-    if not connection.execute(queries["find_version_table"]).fetchone():
+    if not connection.execute(queries["find_version_table"]).fetchall():
         return 0
-    row = connection.execute(queries["read_version"]).fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
+    ((version,),) = connection.execute(queries["read_version"]).fetchall()
+    return int(version or 0)
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, package: str) -> int:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from mixopt import seeds
+from mixopt.catalog.building.build import build_catalog
+from mixopt.catalog.counting import Counting
 from mixopt.catalog.inventory import Inventory
 from mixopt.catalog.recipe import CatalogRecipe
-from mixopt.catalog.scan import build_catalog
 from mixopt.corpus.conversations import render_document
 from mixopt.corpus.ingest import ingest
 from mixopt.corpus.store import TokenStore
-from mixopt.corpus.tokenizer import ByteTokenizer
+from mixopt.corpus.tokenizer import ByteTokenizer, load_tokenizer
 from mixopt.proxy.config import ProxyRecipe
 from mixopt.schedule.recipe import ScheduleRecipe
 from mixopt.schedule.schedule import Schedule
@@ -52,9 +53,8 @@ def build_library(folder: Path) -> TokenStore:
         CatalogRecipe.model_validate(recipe),
         catalog,
         recipe_file=folder / "library.toml",
-        counter=ByteTokenizer(),
-        render=render_document,
-        progress=_ignore,
+        counting=Counting(counters=(ByteTokenizer(),), render=render_document, load=load_tokenizer),
+        progress=lambda _done, _total: None,
     )
     return ingest(
         catalog, folder / "corpus", tokenizer=ByteTokenizer(), context=CONTEXT, progress=_ignore

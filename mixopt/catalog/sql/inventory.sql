@@ -6,8 +6,8 @@ from catalog_info;
 
 -- name: read_domains
 select
-    name, provenance, schema, licence, supply_tokens, sample_tokens, documents,
-    bytes as num_bytes, content_hash
+    name, provenance, schema, licence, supply_tokens, sample_tokens,
+    sample_documents as documents, sample_bytes as num_bytes, content_hash
 from domains
 order by position;
 
@@ -17,10 +17,62 @@ from shards
 where domain = $domain
 order by shard;
 
--- name: read_shards_of_split
-select shards.path, shards.file_bytes, shards.documents, shards.content_hash, sources.options
-from shards
+-- name: read_attached
+select score, identity, value
+from proxy_scores
+where domain = $domain
+order by score, identity;
+
+-- name: read_columns
+select recipe_file, profile, (select list(options order by source) from sources) as sources
+from catalog_info;
+
+-- name: read_taken_files
+-- All files, and the schema of the documents in them; those of preferences are left out.
+select
+    files.path,
+    files.file_bytes,
+    files.modified,
+    files.storage,
+    files.taken,
+    files.content_hash,
+    sources.options,
+    null::varchar as members,
+    owners.schema
+from files
 join sources using (source)
-join shard_splits using (shard)
-where shards.domain = $domain and shard_splits.split = $split and shard_splits.documents > 0
+join (
+    select name, schema from collections
+    union all
+    select name, schema from domains where len(collections) = 0
+) as owners on owners.name = files.collection
+where owners.schema <> 'preference'
+order by files.shard;
+
+-- name: read_held_files
+-- Of domains that stand in `members`, only the files there; of one split, only files that have it.
+select
+    files.path,
+    files.file_bytes,
+    files.modified,
+    files.storage,
+    files.taken,
+    files.content_hash,
+    sources.options,
+    members.documents::varchar as members
+from shards
+join files using (shard)
+join sources using (source)
+left join members on members.domain = shards.domain and members.shard = shards.shard
+where shards.domain = $domain
+    and (
+        $split is null
+        or shards.shard in (
+            select shard from shard_splits where domain = $domain and split = $split
+        )
+    )
+    and (
+        members.documents is not null
+        or not exists (select 1 from members where domain = $domain)
+    )
 order by shards.shard;

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mixopt.catalog.building.build import CatalogSummary, build_catalog
+from mixopt.catalog.counting import Counting
 from mixopt.catalog.documents import Document
 from mixopt.catalog.recipe import CatalogRecipe
-from mixopt.catalog.scan import CatalogSummary, build_catalog
 from mixopt.recipes.decode import read
 
 WORDS = ("alder", "birch", "cedar", "dogwood", "elm", "fir", "ginkgo", "hazel", "ivy", "juniper")
@@ -18,13 +22,26 @@ class WordCounter:
 
     name = "words"
     digest = "words-1"
+    size = 2**32
+    end_of_text = 0
 
-    def count_batch(self, texts: list[str]) -> list[int]:
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
+
+    def decode(self, ids: NDArray[np.integer]) -> str:
+        return " ".join(WORDS[int(number) - 1] for number in ids)
 
 
 def render(document: Document) -> str:
     return document.text or "\n".join(content for _, content in document.messages)
+
+
+def load(_name: str) -> WordCounter:
+    return WordCounter()
+
+
+def counting() -> Counting:
+    return Counting(counters=(WordCounter(),), render=render, load=load)
 
 
 def sentence(number: int) -> str:
@@ -45,7 +62,12 @@ def domain(name: str, *sources: str, head: str = 'provenance = "organic"') -> st
 
 
 def build(
-    folder: Path, *domains: str, head: str = "", file: str = "catalog.duckdb"
+    folder: Path,
+    *domains: str,
+    head: str = "",
+    file: str = "catalog.duckdb",
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> CatalogSummary:
     """Build a catalog in a folder from the text of its domains."""
     recipe_file = folder / "recipe.toml"
@@ -54,7 +76,7 @@ def build(
         read(recipe_file, CatalogRecipe),
         folder / file,
         recipe_file=recipe_file,
-        counter=WordCounter(),
-        render=render,
-        progress=lambda _domain, _documents: None,
+        counting=counting(),
+        workers=workers,
+        progress=progress,
     )

@@ -7,7 +7,7 @@ from catalog_fakes import sentence
 from mixopt import seeds
 from mixopt.catalog.documents import Document
 from mixopt.catalog.garble import damage_text, garbled_documents
-from mixopt.catalog.sources import GarbledSource
+from mixopt.catalog.made_sources import GarbledSource
 
 TEXT = "\n".join(sentence(number) for number in range(20))
 

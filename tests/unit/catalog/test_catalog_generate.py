@@ -5,7 +5,7 @@ import pytest
 
 from mixopt.catalog.documents import Document
 from mixopt.catalog.generate import task_documents, write_shards
-from mixopt.catalog.sources import Style, TasksSource
+from mixopt.catalog.made_sources import Style, TasksSource
 from mixopt.tasks.registry import FAMILIES
 from mixopt.tasks.sample import sample_problems
 

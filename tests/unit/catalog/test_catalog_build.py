@@ -7,7 +7,6 @@ import duckdb
 import pytest
 from catalog_fakes import build, domain, sentence, write_texts
 
-from mixopt.catalog import scan
 from mixopt.catalog.documents import SPLITS, Document
 from mixopt.catalog.inventory import (
     DomainSupply,
@@ -171,7 +170,8 @@ def test_generated_domains_are_the_same_in_every_build(tmp_path: Path) -> None:
     assert inventories[0] == inventories[1]
     assert inventories[0].names() == ("junk", "prose", "drills")
     shards = read_shards(tmp_path / "one" / "catalog.duckdb", "drills")
-    assert shards[0].path.parent == tmp_path.resolve() / "one" / "catalog.shards" / "drills"
+    folder = tmp_path.resolve() / "one" / "catalog.shards" / "drills"
+    assert Path(shards[0].path).parent == folder
     reseeded = build(tmp_path / "two", JUNK, PROSE, DRILLS, head="seed = 1").inventory
     assert reseeded.domain("prose") == inventories[0].domain("prose")
     assert reseeded.domain("drills").content_hash != inventories[0].domain("drills").content_hash
@@ -210,7 +210,7 @@ def test_a_failing_build_leaves_the_old_catalog_whole(
     missing = domain("lost", f'reader = "text", path = "{fault}"')
     if fault == "crash while writing":
         (tmp_path / fault).write_text("a text")
-        monkeypatch.setattr("mixopt.catalog.write._split_rows", _crash)
+        monkeypatch.setattr("mixopt.catalog.building.build._flush_to_disk", _crash)
     with pytest.raises((CatalogError, KeyboardInterrupt)):
         build(tmp_path, PROSE, DRILLS, missing, head="seed = 3")
     assert before.path.read_bytes() == content
@@ -234,7 +234,7 @@ def test_broken_input_is_listed_and_does_not_stop_the_build(tmp_path: Path) -> N
     write_texts(tmp_path / "texts", range(10))
     (tmp_path / "texts" / "bad.txt").write_bytes(b"\xff")
     summary = build(tmp_path, PROSE)
-    sql = "select domain, path, unit, position, reason from quarantine"
+    sql = "select collection, path, unit, position, reason from quarantine"
     rows = run_query(summary.path, sql).rows
     bad = str(tmp_path.resolve() / "texts" / "bad.txt")
     assert rows == (("prose", bad, "byte", 0, "not UTF-8: invalid start byte"),)
@@ -269,19 +269,16 @@ def test_tables_agree_with_each_other(tmp_path: Path) -> None:
         assert connection.execute("select sum(tokens), sum(bytes) from domains").fetchone() == sums
 
 
-def test_progress_tells_every_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_tells_all_bytes_that_are_to_be_read(tmp_path: Path) -> None:
     write_texts(tmp_path / "texts", range(30))
-    told: list[tuple[str, int]] = []
-    original = scan.build_catalog
-
-    def listening(*positional: object, **named: object) -> object:
-        named["progress"] = lambda name, count: told.append((name, count))
-        return original(*positional, **named)  # type: ignore[arg-type] # passed on as they came
-
-    monkeypatch.setattr("catalog_fakes.build_catalog", listening)
-    build(tmp_path, PROSE)
-    assert {name for name, _ in told} == {"prose"}
-    assert sum(count for _, count in told) == 30
+    told: list[tuple[int, int]] = []
+    build(tmp_path, PROSE, progress=lambda *counts: told.append(counts))
+    size = sum(len(sentence(number)) for number in range(30))
+    assert (told[0], told[-1]) == ((0, size), (size, size))
+    assert told == sorted(told)
+    told.clear()
+    build(tmp_path, PROSE, progress=lambda *counts: told.append(counts))
+    assert set(told) == {(0, 0)}
 
 
 def test_conversations_are_read_back_as_they_were(tmp_path: Path) -> None:
@@ -298,3 +295,24 @@ def test_conversations_are_read_back_as_they_were(tmp_path: Path) -> None:
     assert summary.inventory.domain("chat").sample_tokens == 4
     shutil.move(summary.path, tmp_path / "moved.duckdb")
     assert read_inventory(tmp_path / "moved.duckdb") == summary.inventory
+
+
+def test_protected_texts_are_found_in_the_documents_and_part_of_what_is_measured(
+    tmp_path: Path,
+) -> None:
+    texts = write_texts(tmp_path / "texts", range(10))
+    write_texts(tmp_path / "exam", [3])
+    (texts / "leak.txt").write_text(f"the exam says {sentence(3)} and so on")
+    exam = '[[protected]]\nname = "exam"\nsources = [{ reader = "text", path = "exam" }]\n'
+    head = "profile = { contamination = 10 }\nsplit = { validation = 0.0, test = 0.0 }"
+    summary = build(tmp_path, PROSE, exam, head=head)
+    sql = "select source, documents from contaminations where source = 'exam'"
+    assert run_query(summary.path, sql).rows == (("exam", 2),)
+    write_texts(tmp_path / "exam", [4])
+    assert build(tmp_path, PROSE, exam, head=head).measured == 11
+    assert run_query(summary.path, sql).rows == (("exam", 3),)
+
+
+def test_the_number_of_workers_may_be_chosen_by_what_there_is_to_read(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts", range(10))
+    assert build(tmp_path, PROSE, workers=0).measured == 10

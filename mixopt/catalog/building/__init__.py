@@ -1,0 +1,1 @@
+"""Building a catalog: listing files, measuring those that are new, and assembling the catalog file."""

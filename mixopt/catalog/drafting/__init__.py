@@ -1,0 +1,1 @@
+"""Drafting: a starting recipe of a catalog from a look at the files."""
