@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel
 from rich.console import Console, JustifyMethod
@@ -17,12 +17,14 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.table import Table
 
@@ -59,9 +61,20 @@ def show_text(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
+def data_output() -> IO[bytes]:
+    """Return what data that is no text goes to: stdout, after all that was printed."""
+    sys.stdout.flush()
+    return sys.stdout.buffer
+
+
+def is_terminal() -> bool:
+    """Return whether data goes to a terminal."""
+    return sys.stdout.isatty()
+
+
 def show_json(value: object) -> None:
     """Print a value as one JSON document; numbers that are not finite become null."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def show_table(
@@ -97,6 +110,23 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
         yield lambda steps: bar.advance(task, steps)
 
 
+@contextmanager
+def progress_in_bytes(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr; the block is given a function to tell bytes done and to do."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err, transient=not _err.is_terminal) as bar:
+        task = bar.add_task(escape(description), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def run_safely(command: Callable[[], None], *, debug: bool) -> int:
     """Run a command; return the exit code, having told what went wrong."""
     try:
@@ -107,7 +137,7 @@ def run_safely(command: Callable[[], None], *, debug: bool) -> int:
     except BrokenPipeError:
         return 0
     except MixoptError as error:
-        _report(error)
+        report(error)
         _trace(error, debug=debug)
         return error.exit_code
     except Exception as error:  # noqa: BLE001, RUF100 - the one place where nothing may pass
@@ -123,7 +153,8 @@ def _trace(error: Exception, *, debug: bool) -> None:
         traceback.print_exception(error)
 
 
-def _report(error: MixoptError) -> None:
+def report(error: MixoptError) -> None:
+    """Say what went wrong, on stderr."""
     _err.print(f"[bold red]error:[/bold red] {escape(error.what)}")
     for text in (error.why, error.remedy):
         if text:
@@ -149,15 +180,16 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
+def plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
+    """Return a value as JSON has it; records become objects, and what is not finite null."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="python")
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, bool | int | float | str | None) else str(value)

@@ -37,5 +37,5 @@ def test_a_name_in_two_files_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_queries_of_the_catalog_load_from_the_package() -> None:
     queries = load_queries("mixopt.catalog.sql")
-    assert {"read_domains", "insert_shards"} <= set(queries)
+    assert {"read_domains", "read_paths"} <= set(queries)
     assert not any("create table" in statement for statement in queries.values())
