@@ -12,6 +12,7 @@ from mixopt.catalog.inventory import read_inventory
 from mixopt.cli import console
 from mixopt.cli.paths import CatalogOption, JsonOption, corpus_folder, find_catalog
 from mixopt.corpus.ingest import ingest, open_store
+from mixopt.corpus.layout import stored_domains
 from mixopt.corpus.store import TokenStore
 from mixopt.corpus.tokenizer import load_tokenizer
 
@@ -42,7 +43,7 @@ def build(
     tokenizer: TokenizerOption = None,
     context: ContextOption = _CONTEXT,
 ) -> None:
-    """Tokenize the documents of a catalog; what is there already is kept."""
+    """Tokenize the documents of a catalog but preferences; what is there already is kept."""
     path = find_catalog(catalog)
     store = build_store(path, corpus_folder(path, folder), tokenizer, context)
     console.show_text(f"{store.folder}: content {store.content_hash}")
@@ -52,7 +53,7 @@ def build_store(catalog: Path, folder: Path, tokenizer: str | None, context: int
     """Tokenize what is missing, with a progress bar; by default under the catalog's tokenizer."""
     inventory = read_inventory(catalog)
     loaded = load_tokenizer(tokenizer or inventory.tokenizer)
-    total = sum(domain.documents for domain in inventory.domains)
+    total = sum(domain.documents for domain in stored_domains(inventory))
     with console.progress("corpus: documents", total) as advance:
         return ingest(
             catalog,
@@ -77,7 +78,7 @@ def show(
     store = open_store(corpus_folder(path, folder), path, loaded, context)
     rows = [
         (name, split, held.num_tokens, held.num_bytes, held.documents, held.dropped)
-        for name in store.inventory.names()
+        for name in store.names
         for split in SPLITS
         for held in [store.domain(name, split)]
     ]

@@ -11,6 +11,7 @@ from mixopt.catalog.inventory import iterate_documents, read_inventory, read_sha
 from mixopt.cli import console
 from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog, read_notes
 from mixopt.cli.schedule import read_space
+from mixopt.corpus.tokenizer import load_tokenizer
 from mixopt.errors import ExportError
 from mixopt.export.plan import make_export_plan
 from mixopt.export.target import TARGETS, ExportOptions, ExportSummary, export_schedule
@@ -100,7 +101,9 @@ def export_file(
         out,
         names,
         options=ExportOptions(),
-        documents_of=(lambda domain: iterate_documents(catalog, domain, "train"))
+        documents_of=(
+            lambda domain: iterate_documents(catalog, domain, "train", load=load_tokenizer)
+        )
         if with_documents
         else None,
     )

@@ -66,10 +66,14 @@ def render_conversation(messages: Messages) -> list[tuple[str, bool]]:
 
 
 def render_document(document: Document) -> str:
-    """Return the whole text of a document: its own, or that of its conversation."""
+    """Return the whole text of a document: its own, or that of its conversation.
+
+    A preference is the conversation with the chosen answer, then the rejected answer.
+    """
     if not document.messages:
         return document.text
-    return "".join(text for text, _ in render_conversation(document.messages))
+    pieces = render_conversation(document.messages) + render_conversation(document.rejected)
+    return "".join(text for text, _ in pieces)
 
 
 def encode_conversations(

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mixopt.catalog.documents import SPLITS, Document, Split
-from mixopt.catalog.inventory import DomainSupply, Inventory, iterate_documents, read_inventory
-from mixopt.corpus.conversations import Example, encode_conversations, render_document
+from mixopt.catalog.inventory import DomainSupply, Inventory, iterate_splits, read_inventory
 from mixopt.corpus.layout import (
     FORMAT,
     RECORD,
     DomainRecord,
     SplitRecord,
     domain_key,
-    file_name,
     read_record,
-    score_part,
+    stored_domains,
 )
-from mixopt.corpus.packing import pack
-from mixopt.corpus.scores import LENGTH, DocumentScores, row_means
-from mixopt.corpus.spool import ContentOrder, Spool
 from mixopt.corpus.store import TokenStore
-from mixopt.corpus.tokenizer import Tokenizer
+from mixopt.corpus.tokenizer import Tokenizer, load_tokenizer
+from mixopt.corpus.writers import RowWriter, SplitWriter, TextWriter, write_synced
 from mixopt.errors import CatalogError
 
 Progress = Callable[[str, int], None]
-Batches = Iterator[list[Document]]
-DocumentSource = Callable[[str, Split], Iterable[Document]]
+DocumentSource = Callable[[str], Iterable[tuple[Split, Document]]]
 
 _BATCH_BYTES = 1 << 20
 
@@ -43,6 +34,8 @@ def ingest(
     catalog_path: Path, folder: Path, *, tokenizer: Tokenizer, context: int, progress: Progress
 ) -> TokenStore:
     """Store the tokens of every domain of a catalog that are not stored yet, and open the store.
+
+    Every file is read once. Preferences are left out: no proxy is trained on those of a catalog.
 
     Args:
         catalog_path: the built catalog.
@@ -55,7 +48,7 @@ def ingest(
         CatalogError: a document cannot be read, or the store cannot be written.
     """
     inventory = read_inventory(catalog_path)
-    source = partial(iterate_documents, catalog_path)
+    source = partial(iterate_splits, catalog_path, load=load_tokenizer)
     return ingest_inventory(
         inventory, source, folder, tokenizer=tokenizer, context=context, progress=progress
     )
@@ -70,14 +63,14 @@ def ingest_inventory(
     context: int,
     progress: Progress,
 ) -> TokenStore:
-    """Do the work of `ingest` for documents from any source: (domain, split) -> documents."""
-    for supply in inventory.domains:
+    """Do the work of `ingest` for documents from any source: domain -> (split, document) pairs."""
+    for supply in stored_domains(inventory):
         if _is_stored(supply, folder, tokenizer, context):
             progress(supply.name, supply.documents)
             continue
-        read = partial(_batches, supply.name, source, progress)
+        batches = _batches(source(supply.name), partial(progress, supply.name))
         try:
-            _DomainWriter(supply, tokenizer, context).write(folder, read)
+            _DomainWriter(supply, tokenizer, context).write(folder, batches)
         except OSError as error:
             what = f"the corpus of domain '{supply.name}' cannot be written to {folder}"
             raise CatalogError(
@@ -106,89 +99,26 @@ class _DomainWriter:
         self._context = context
         self._key = domain_key(supply, tokenizer, context)
 
-    def write(self, folder: Path, read: Callable[[Split], Batches]) -> None:
+    def write(self, folder: Path, batches: Iterable[tuple[Split, list[Document]]]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_split = self._write_text if self._supply.schema == "text" else self._write_rows
         with tempfile.TemporaryDirectory(prefix=f".{self._key}.", dir=folder) as scratch:
             new = Path(scratch) / self._key  # inside, as the scratch folder is its owner's alone
             new.mkdir()
-            splits = {split: write_split(new, split, read(split)) for split in SPLITS}
-            _write_synced(new / RECORD, self._record(splits).encode())
+            with ExitStack() as stack:
+                writers = {
+                    split: stack.enter_context(closing(self._writer(new, split)))
+                    for split in SPLITS
+                }
+                for split, documents in batches:
+                    writers[split].add(documents)
+                splits = {split: writers[split].finish() for split in SPLITS}
+            write_synced(new / RECORD, self._record(splits).encode())
             self._put_in_place(new, folder / self._key)
 
-    def _write_text(self, folder: Path, split: Split, batches: Batches) -> SplitRecord:
-        order, end = ContentOrder(), np.array([self._tokenizer.end_of_text], np.uint32)
-        path, scores = folder / file_name(split, "tokens"), DocumentScores()
-        count = num_bytes = 0
-        with Spool(folder / "spool.bin", self._tokenizer.storage_type) as spool:
-            for batch in batches:
-                texts = [render_document(document) for document in batch]
-                encoded = self._tokenizer.encode_batch(texts)
-                for document, text, tokens in zip(batch, texts, encoded, strict=True):
-                    spool.add(order.key(document.identity), np.concatenate((tokens, end)))
-                    scores.add(document, text)
-                count += len(batch)
-                num_bytes += sum(len(text.encode()) for text in texts)
-            with path.open("wb") as file:
-                places, offsets = spool.write_sorted(file)
-                _sync(file)
-        columns = scores.columns(places)
-        arrays = {"documents": offsets.astype("<i8"), **_score_arrays(columns)}
-        return SplitRecord(
-            documents=count,
-            dropped=0,
-            num_tokens=int(offsets[-1]),
-            num_bytes=num_bytes,
-            num_rows=0,
-            scores=tuple(columns),
-            files={path.name: path.stat().st_size, **_write_arrays(folder, split, arrays)},
-        )
-
-    def _write_rows(self, folder: Path, split: Split, batches: Batches) -> SplitRecord:
-        examples, scores, dropped = self._examples(batches)
-        packed = pack(examples, row_length=self._context + 1, padding=self._tokenizer.end_of_text)
-        lengths = np.array([len(example.tokens) for example in examples], np.int64)
-        scores |= {LENGTH: lengths.astype(np.float32)}
-        columns = {
-            name: row_means(packed.rows, lengths, column).astype(np.float32)
-            for name, column in scores.items()
-        }
-        arrays: dict[str, NDArray[np.generic]] = {
-            "tokens": packed.tokens.astype(self._tokenizer.storage_type),
-            "answers": packed.answers,
-            "segments": packed.segments.astype("<i4", copy=False),
-            **_score_arrays(columns),
-        }
-        return SplitRecord(
-            documents=len(examples),
-            dropped=dropped,
-            num_tokens=int(lengths.sum()),
-            num_bytes=sum(example.num_bytes for example in examples),
-            num_rows=len(packed.tokens),
-            scores=tuple(columns),
-            files=_write_arrays(folder, split, arrays),
-        )
-
-    def _examples(
-        self, batches: Batches
-    ) -> tuple[list[Example], dict[str, NDArray[np.float32]], int]:
-        """Return the examples that fit in a row in content order, their scores, and how many do not."""
-        order, scores, dropped = ContentOrder(), DocumentScores(), 0
-        keys: list[str] = []
-        kept: list[Example] = []
-        for batch in batches:
-            messages = [document.messages for document in batch]
-            examples = encode_conversations(messages, self._tokenizer)
-            for document, example in zip(batch, examples, strict=True):
-                if example is None or len(example.tokens) > self._context + 1:
-                    dropped += 1
-                else:
-                    keys.append(order.key(document.identity))
-                    kept.append(example)
-                    scores.add(document, render_document(document))
-        places = sorted(range(len(keys)), key=keys.__getitem__)
-        columns = scores.columns(np.asarray(places, np.int64))
-        return [kept[place] for place in places], columns, dropped
+    def _writer(self, folder: Path, split: Split) -> SplitWriter:
+        if self._supply.schema == "text":
+            return TextWriter(folder, split, self._tokenizer)
+        return RowWriter(folder, split, self._tokenizer, self._context)
 
     def _put_in_place(self, new: Path, place: Path) -> None:
         """Rename the new folder to its place, unless another process was first."""
@@ -203,7 +133,7 @@ class _DomainWriter:
             format=FORMAT,
             key=self._key,
             domain=self._supply.name,
-            schema_name=self._supply.schema,
+            schema_name="text" if self._supply.schema == "text" else "conversation",
             tokenizer=self._tokenizer.name,
             tokenizer_digest=self._tokenizer.digest,
             context=self._context if self._supply.schema == "conversation" else None,
@@ -222,41 +152,20 @@ def _is_stored(supply: DomainSupply, folder: Path, tokenizer: Tokenizer, context
     return True
 
 
-def _batches(domain: str, source: DocumentSource, progress: Progress, split: Split) -> Batches:
-    """Group documents to about a mebibyte, which tokenizers take at once; report each as done."""
-    batch: list[Document] = []
-    num_bytes = 0
-    for document in source(domain, split):
-        batch.append(document)
-        num_bytes += document.num_bytes
-        if num_bytes >= _BATCH_BYTES:
-            yield batch
-            progress(domain, len(batch))
-            batch, num_bytes = [], 0
-    if batch:
-        yield batch
-        progress(domain, len(batch))
-
-
-def _score_arrays(columns: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.generic]]:
-    return {score_part(name): column.astype("<f4", copy=False) for name, column in columns.items()}
-
-
-def _write_arrays(
-    folder: Path, split: Split, arrays: dict[str, NDArray[np.generic]]
-) -> dict[str, int]:
-    """Write one file per array; return the bytes of each by name."""
-    for part, array in arrays.items():
-        _write_synced(folder / file_name(split, part), array.data)
-    return {file_name(split, part): array.nbytes for part, array in arrays.items()}
-
-
-def _write_synced(path: Path, content: bytes | memoryview) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        _sync(file)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _batches(
+    documents: Iterable[tuple[Split, Document]], progress: Callable[[int], None]
+) -> Iterator[tuple[Split, list[Document]]]:
+    """Group documents of a split to about a mebibyte, which tokenizers take at once."""
+    waiting: dict[Split, list[Document]] = {split: [] for split in SPLITS}
+    num_bytes = dict.fromkeys(SPLITS, 0)
+    for split, document in documents:
+        waiting[split].append(document)
+        num_bytes[split] += document.num_bytes
+        if num_bytes[split] >= _BATCH_BYTES:
+            yield split, waiting[split]
+            progress(len(waiting[split]))
+            waiting[split], num_bytes[split] = [], 0
+    for split, left in waiting.items():
+        if left:
+            yield split, left
+            progress(len(left))

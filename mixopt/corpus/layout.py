@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mixopt.catalog.documents import SPLITS, Split
-from mixopt.catalog.inventory import DomainSupply
+from mixopt.catalog.inventory import DomainSupply, Inventory
+from mixopt.catalog.recipe import Schema
 from mixopt.corpus.tokenizer import Tokenizer
 from mixopt.errors import CatalogError
 from mixopt.recipes.digest import digest
@@ -18,7 +19,10 @@ Packing = Literal["stream", "whole"]
 """`stream`: documents end to end, cut wherever a sequence ends. `whole`: no document is cut that fits
 into a sequence."""
 
-FORMAT = 2
+FORMAT = 3
+STORED: tuple[Schema, ...] = ("text", "conversation")
+"""Schemas of the domains that proxies are trained on; those of preferences are not among them."""
+
 RECORD = "meta.json"
 REMEDY = "Run `mixopt corpus build` to write it again."
 
@@ -79,6 +83,11 @@ class DomainRecord(BaseModel):
         """Names of the scores that are stored for all documents of the domain, sorted."""
         found = [set(split.scores) for split in self.splits.values() if split.documents]
         return tuple(sorted(set.intersection(*found))) if found else ()
+
+
+def stored_domains(inventory: Inventory) -> tuple[DomainSupply, ...]:
+    """Return the domains whose tokens are stored, in the catalog's order."""
+    return tuple(supply for supply in inventory.domains if supply.schema in STORED)
 
 
 def domain_key(supply: DomainSupply, tokenizer: Tokenizer, context: int) -> str:

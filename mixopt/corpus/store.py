@@ -21,6 +21,7 @@ from mixopt.corpus.layout import (
     file_name,
     read_record,
     score_part,
+    stored_domains,
     whole_name,
 )
 from mixopt.corpus.scores import LENGTH, window_means
@@ -208,7 +209,7 @@ class DomainTokens:
 
 
 class TokenStore:
-    """The tokens of all domains of a catalog under one tokenizer.
+    """The tokens of all domains of texts or conversations of a catalog under one tokenizer.
 
     It may be pickled: a process that receives it maps the files anew.
 
@@ -233,31 +234,42 @@ class TokenStore:
         self.tokenizer = tokenizer
         self.context = context
         self._keys = {
-            supply.name: domain_key(supply, tokenizer, context) for supply in inventory.domains
+            supply.name: domain_key(supply, tokenizer, context)
+            for supply in stored_domains(inventory)
         }
         self._records = {name: read_record(folder / key, name) for name, key in self._keys.items()}
         self.content_hash = digest([tokenizer.digest, self._keys])
         self._domains: dict[tuple[str, Split], DomainTokens] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the domains whose tokens are stored, in the catalog's order."""
+        return tuple(self._keys)
+
     def domain(self, name: str, split: Split) -> DomainTokens:
         """Return one split of one domain.
 
         Raises:
-            NotFoundError: there is no such domain or split.
+            NotFoundError: there is no such split or domain, or it is one of preferences.
         """
         if split not in SPLITS:
             what = f"no split '{split}'"
             raise NotFoundError(what, remedy=f"Splits: {', '.join(SPLITS)}.")
         if name not in self._keys:
-            near = get_close_matches(name, self._keys, n=1)
-            hint = f"Did you mean '{near[0]}'? " if near else ""
-            what = f"no domain '{name}' in the corpus {self.folder}"
-            raise NotFoundError(
-                what,
-                remedy=f"{hint}Domains: {', '.join(sorted(self._keys)) or 'none'}.",
-            )
+            raise self._not_found(name)
         if (name, split) not in self._domains:
             folder = self.folder / self._keys[name]
             tokens = DomainTokens(name, split, folder, self._records[name])
             self._domains[name, split] = tokens
         return self._domains[name, split]
+
+    def _not_found(self, name: str) -> NotFoundError:
+        near = get_close_matches(name, self._keys, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        left_out = name in self.inventory.names("preference")
+        what = f"no domain '{name}' in the corpus {self.folder}"
+        return NotFoundError(
+            what,
+            why="It holds preferences, which no stage trains on." if left_out else "",
+            remedy=f"{hint}Domains: {', '.join(sorted(self._keys)) or 'none'}.",
+        )

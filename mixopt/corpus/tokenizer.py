@@ -82,6 +82,10 @@ class ByteTokenizer(Tokenizer):
         """Return the UTF-8 bytes of each text."""
         return [np.frombuffer(text.encode(), np.uint8).astype(np.uint32) for text in texts]
 
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        """Return how many bytes each text has, and one for its end_of_text."""
+        return [(len(text) if text.isascii() else len(text.encode())) + 1 for text in texts]
+
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
         """Return the text of the bytes; bytes that are no UTF-8 become the replacement sign."""
         values = np.asarray(ids, np.int64)

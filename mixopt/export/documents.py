@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixopt import atomic
-from mixopt.catalog.documents import Document
+from mixopt.catalog.documents import Document, Messages
 from mixopt.errors import ExportError
 
 
@@ -34,6 +34,8 @@ class DocumentFile:
 
 def write_documents(domain: str, documents: Iterable[Document], path: Path) -> DocumentFile:
     """Write documents as JSON lines with a `text` field, or `messages` for conversations.
+
+    Preferences have `rejected` beside it: what stands in the place of the chosen answer.
 
     What the catalog's sources score stands beside it in `scores`, by name.
 
@@ -63,7 +65,13 @@ def _line(document: Document) -> bytes:
     """Return one line; half a surrogate pair, which UTF-8 has no bytes for, becomes `?`."""
     row: dict[str, object] = {"text": document.text}
     if document.messages:
-        row = {"messages": [{"role": r, "content": c} for r, c in document.messages]}
+        row = {"messages": _listed(document.messages)}
+    if document.rejected:
+        row["rejected"] = _listed(document.rejected)
     if document.scores:
         row["scores"] = dict(document.scores)
     return (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="replace")
+
+
+def _listed(messages: Messages) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in messages]

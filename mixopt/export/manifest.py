@@ -58,10 +58,7 @@ def manifest(
         "tokenizer": plan.tokenizer,
         "epochs": plan.epochs(),
         "stages": [_stage(stage) for stage in plan.stages],
-        "domains": [
-            {**asdict(source), "shards": [str(path) for path in source.shards]}
-            for source in plan.sources.values()
-        ],
+        "domains": [asdict(source) for source in plan.sources.values()],
         "approximations": list(plan.approximations),
         "targets": [asdict(record) for record in targets],
         "documents": [{**asdict(file), "path": str(file.path)} for file in documents],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mixopt.schedule.practice import Practice
@@ -22,7 +21,7 @@ class Source:
         supply_tokens: unique tokens of the domain for the target run.
         sample_tokens: tokens of its train split that the catalog holds.
         document_tokens: mean length of a document in tokens; 0 where the catalog has none.
-        shards: the catalog's files of the domain, of all splits.
+        shards: paths or URLs of the catalog's files of the domain, of all splits.
         content_hash: names the domain's documents.
     """
 
@@ -31,7 +30,7 @@ class Source:
     supply_tokens: int
     sample_tokens: int
     document_tokens: float
-    shards: tuple[Path, ...]
+    shards: tuple[str, ...]
     content_hash: str
 
     @property

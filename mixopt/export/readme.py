@@ -73,7 +73,7 @@ def shards_table(plan: ExportPlan, domains: Sequence[str]) -> list[str]:
         source = plan.sources[name]
         files = f"{len(source.shards)}"
         if source.shards:
-            files += f": `{cell(str(source.shards[0]))}`{' ...' if source.shards[1:] else ''}"
+            files += f": `{cell(source.shards[0])}`{' ...' if source.shards[1:] else ''}"
         lines.append(
             f"| {cell(name)} | {source.schema} | {show_quantity(source.supply_tokens)} "
             f"| {source.document_tokens:.1f} tokens | {files} |"

@@ -25,7 +25,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["proxies", "schedules", "catalogs"])
 def test_every_recipe_is_shipped(names: set[str], kind: str) -> None:
-    recipes = [path.name for path in (ROOT / kind).glob("*.toml")]
+    recipes = [path.name for path in (ROOT / kind).iterdir() if path.suffix in {".toml", ".sql"}]
     assert recipes
     assert {f"mixopt/_shipped/{kind}/{name}" for name in recipes} <= names
 

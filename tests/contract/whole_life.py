@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from mixopt.catalog.inventory import DomainSupply, Inventory, Shard
 from mixopt.schedule.curve import MixtureCurve, constant
@@ -81,7 +80,7 @@ def life_inventory(schedule: Schedule) -> tuple[Inventory, dict[str, list[Shard]
 def shard_of(name: str, tokens: int, length: int) -> Shard:
     return Shard(
         domain=name,
-        path=Path("/data") / name.replace("/", "_"),
+        path=f"/data/{name.replace('/', '_')}",
         format="jsonl",
         num_bytes=tokens,
         documents=tokens // length,

@@ -1,6 +1,7 @@
 -- name: insert_trial
 insert or ignore into trials
-values ($trial, $phase, $label, $number, $schedule_digest, $recipe, $point, $proxy);
+values ($trial, $phase, $label, $number, $schedule_digest, $recipe, $point, $proxy,
+        (select content from identity where part = 'catalog'));
 
 -- name: insert_weights
 insert into weights

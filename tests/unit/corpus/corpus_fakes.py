@@ -10,6 +10,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from mixopt.catalog.documents import SPLITS, Document, Split
 from mixopt.catalog.inventory import DomainSupply, Inventory
+from mixopt.catalog.recipe import Schema
 from mixopt.corpus.ingest import ingest_inventory
 from mixopt.corpus.store import TokenStore
 from mixopt.corpus.tokenizer import ByteTokenizer, Tokenizer
@@ -45,12 +46,18 @@ def source(content: Content, name: str, split: Split) -> Iterable[Document]:
     return [document for document in content[name] if document not in documents[:2]]
 
 
+def splits(content: Content, name: str) -> list[tuple[Split, Document]]:
+    """Return all documents of a domain with their splits, which are mixed up."""
+    found = [(split, document) for split in SPLITS for document in source(content, name, split)]
+    return [pair for first in range(3) for pair in found[first::3]]
+
+
 def store_of(
     content: Content, folder: Path, *, context: int = 31, tokenizer: Tokenizer = BYTES
 ) -> TokenStore:
     return ingest_inventory(
         inventory(content),
-        lambda name, split: source(content, name, split),
+        lambda name: splits(content, name),
         folder,
         tokenizer=tokenizer,
         context=context,
@@ -77,11 +84,13 @@ def write_tokenizer(path: Path, *, end: str = "<|endoftext|>", size: int = 300) 
 
 def _supply(name: str, documents: Sequence[Document]) -> DomainSupply:
     fingerprints = sorted(document.fingerprint for document in documents)
-    is_conversation = any(document.messages for document in documents)
+    schema: Schema = "text"
+    if documents and documents[0].messages:
+        schema = "preference" if documents[0].rejected else "conversation"
     return DomainSupply(
         name=name,
         provenance="synthetic",
-        schema="conversation" if is_conversation else "text",
+        schema=schema,
         licence="CC0-1.0",
         supply_tokens=1,
         sample_tokens=1,

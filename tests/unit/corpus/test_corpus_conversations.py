@@ -35,6 +35,12 @@ def test_the_template() -> None:
     assert render_document(Document(text="as it is")) == "as it is"
 
 
+def test_a_preference_is_written_with_both_answers() -> None:
+    chosen, rejected = exchange("12 + 7", "19").messages, (("assistant", "18"),)
+    document = Document(messages=chosen, rejected=rejected)
+    assert render_document(document) == "Q: 12 + 7\nA: 19\nA: 18\n"
+
+
 def test_prompt_and_answer_make_the_conversation() -> None:
     document = exchange("12 + 7", "19")
     pieces = [(render_prompt("12 + 7"), False), (render_answer("19"), True)]

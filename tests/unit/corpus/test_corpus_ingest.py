@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from corpus_fakes import (
     exchange,
     inventory,
     source,
+    splits,
     store_of,
     texts,
     write_tokenizer,
@@ -27,7 +28,7 @@ from mixopt.corpus.conversations import render_document
 from mixopt.corpus.ingest import ingest, ingest_inventory, open_store
 from mixopt.corpus.layout import RECORD
 from mixopt.corpus.store import TokenStore
-from mixopt.corpus.tokenizer import ByteTokenizer, load_tokenizer
+from mixopt.corpus.tokenizer import ByteTokenizer, Tokenizer, load_tokenizer
 from mixopt.errors import CatalogError
 
 PROSE = texts(*(f"document {n} ünï " + "word " * (n % 7) for n in range(50)))
@@ -140,7 +141,7 @@ def test_what_is_stored_is_not_read_again(tmp_path: Path) -> None:
     store_of(CONTENT, tmp_path)
     done: list[tuple[str, int]] = []
 
-    def refuse(name: str, _split: str) -> list[Document]:
+    def refuse(name: str) -> list[tuple[Split, Document]]:
         pytest.fail(f"'{name}' was read again")
 
     ingest_inventory(
@@ -163,7 +164,7 @@ def test_progress_counts_every_document(tmp_path: Path, monkeypatch: pytest.Monk
 
     ingest_inventory(
         inventory(CONTENT),
-        lambda name, split: source(CONTENT, name, split),
+        lambda name: splits(CONTENT, name),
         tmp_path,
         tokenizer=BYTES,
         context=31,
@@ -200,11 +201,11 @@ def test_damage_is_repaired(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("after", [0, 30])
 def test_an_unreadable_document_leaves_nothing(tmp_path: Path, after: int) -> None:
-    def failing(name: str, split: Split) -> list[Document]:
-        if name == "sums" and split == "test":
+    def failing(name: str) -> Iterator[tuple[Split, Document]]:
+        yield from splits(CONTENT, name)[:after]
+        if name == "sums":
             message = "a shard is missing"
             raise CatalogError(message)
-        return PROSE[:after] if name == "prose" else SUMS
 
     with pytest.raises(CatalogError, match="a shard is missing"):
         ingest_inventory(
@@ -255,11 +256,10 @@ def test_another_process_may_be_first(tmp_path: Path) -> None:
     places: list[int] = []
     first = store_of(content, tmp_path / "first")
 
-    def late(name: str, split: Split) -> list[Document]:
-        if split == "test":
-            winner = store_of(content, tmp_path / "shared")
-            places.append((tmp_path / "shared" / winner._keys["prose"]).stat().st_ino)
-        return list(source(content, name, split))
+    def late(name: str) -> Iterator[tuple[Split, Document]]:
+        yield from splits(content, name)
+        winner = store_of(content, tmp_path / "shared")
+        places.append((tmp_path / "shared" / winner._keys["prose"]).stat().st_ino)
 
     ingest_inventory(
         inventory(content),
@@ -274,11 +274,14 @@ def test_another_process_may_be_first(tmp_path: Path) -> None:
 
 
 def test_from_a_catalog_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def documents(_path: Path, name: str, split: Split) -> list[Document]:
-        return list(source(CONTENT, name, split))
+    def documents(
+        _path: Path, name: str, *, load: Callable[[str], Tokenizer]
+    ) -> list[tuple[Split, Document]]:
+        assert load("bytes").digest == BYTES.digest
+        return splits(CONTENT, name)
 
     monkeypatch.setattr(ingest_module, "read_inventory", lambda _path: inventory(CONTENT))
-    monkeypatch.setattr(ingest_module, "iterate_documents", documents)
+    monkeypatch.setattr(ingest_module, "iterate_splits", documents)
     catalog, folder = tmp_path / "catalog.duckdb", tmp_path / "corpus"
     built = ingest(catalog, folder, tokenizer=BYTES, context=31, progress=lambda _n, _c: None)
     opened = open_store(folder, catalog, BYTES, 31)

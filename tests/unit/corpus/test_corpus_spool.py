@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ def test_arrays_are_written_in_key_order(tmp_path: Path, storage: str) -> None:
     dtype = np.dtype(storage)
     arrays = {"c": [5, 6], "a": [1], "b": [], "d": [65535, 0, 2]}
     out = io.BytesIO()
-    with Spool(tmp_path / "spool", dtype) as spool:
+    with closing(Spool(tmp_path / "spool", dtype)) as spool:
         for key, values in arrays.items():
             spool.add(key, np.array(values, np.uint32))
         order, offsets = spool.write_sorted(out)
@@ -28,7 +29,7 @@ def test_arrays_are_written_in_key_order(tmp_path: Path, storage: str) -> None:
 
 def test_an_empty_spool_writes_nothing(tmp_path: Path) -> None:
     out = io.BytesIO()
-    with Spool(tmp_path / "spool", np.dtype("<u2")) as spool:
+    with closing(Spool(tmp_path / "spool", np.dtype("<u2"))) as spool:
         order, offsets = spool.write_sorted(out)
     assert out.getvalue() == b""
     assert (order.tolist(), offsets.tolist()) == ([], [0])

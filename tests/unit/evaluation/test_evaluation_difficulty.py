@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny import PROXY
 
-from mixopt.catalog.sources import TasksSource
+from mixopt.catalog.made_sources import TasksSource
 from mixopt.corpus.tokenizer import ByteTokenizer
 from mixopt.evaluation import difficulty
 from mixopt.evaluation.difficulty import level_difficulties, solve_rates

@@ -123,7 +123,7 @@ def catalog(
         shards[name] = [
             Shard(
                 domain=name,
-                path=Path("/data") / f"{name.replace('/', '_')}.jsonl",
+                path=f"/data/{name.replace('/', '_')}.jsonl",
                 format="jsonl",
                 num_bytes=tokens,
                 documents=tokens // length,

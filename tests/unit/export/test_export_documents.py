@@ -30,6 +30,15 @@ def test_conversations_have_messages(tmp_path: Path) -> None:
     assert "text" not in row
 
 
+def test_preferences_have_what_was_rejected(tmp_path: Path) -> None:
+    chosen = (("user", "1 + 1"), ("assistant", "2"))
+    document = Document(messages=chosen, rejected=(("assistant", "3"),))
+    write_documents("pairs", [document], tmp_path / "pairs.jsonl")
+    row = json.loads((tmp_path / "pairs.jsonl").read_text())
+    assert row["messages"] == [{"role": r, "content": c} for r, c in chosen]
+    assert row["rejected"] == [{"role": "assistant", "content": "3"}]
+
+
 def test_scores_stand_beside_the_text(tmp_path: Path) -> None:
     rows = [Document(text="a", scores=(("quality", 0.5),)), Document(text="b")]
     write_documents("web", rows, tmp_path / "web.jsonl")

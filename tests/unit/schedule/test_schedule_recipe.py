@@ -59,6 +59,18 @@ def faults_of(data: dict[str, Any]) -> dict[str, Fault]:
     return {fault.key: fault for fault in caught.value.faults}
 
 
+@pytest.mark.parametrize("kind", ["lm", "sft"])
+def test_no_stage_takes_a_domain_of_preferences(kind: str) -> None:
+    pairs = {"pairs": 1.0}
+    stages = [lm(mixture=pairs)] if kind == "lm" else [lm(mixture="natural"), sft(mixture=pairs)]
+    schemas = {"schemas": {**SCHEMAS, "pairs": "preference"}}
+    with pytest.raises(RecipeError) as caught:
+        validate(recipe_data(*stages), ScheduleRecipe, file="made-up", context=schemas)
+    (fault,) = caught.value.faults
+    assert fault.key.endswith("mixture.pairs")
+    assert "pairs, of schema 'preference'" in fault.found
+
+
 def test_all_faults_of_a_recipe_are_reported_at_once() -> None:
     with pytest.raises(RecipeError) as caught:
         decode(FAULTY, ScheduleRecipe, file="faulty.toml", context={"schemas": SCHEMAS})

@@ -99,6 +99,16 @@ def test_baseline_points_resolve_to_the_baselines(name: str) -> None:
     assert made.stage("sft").learning_rate.peak == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_baselines_leave_preferences_out(name: str) -> None:
+    held = inventory()
+    pairs = replace(held.domains[0], name="pairs", schema="preference")
+    held = replace(held, domains=(pairs, *held.domains))
+    found = space(*OPEN, held=held)
+    for stage, domains in zip(found.recipe.stage, (SUPPLY, SUPPLY, CHAT), strict=True):
+        assert set(found.named(name, stage).domains) == set(domains)
+
+
 def test_baselines_are_capped() -> None:
     found = space(lm(free=FREE), max_epochs=2.0)
     weights = found.resolve(found.baseline("uniform")).stages[0].curve.mean().on(tuple(SUPPLY))

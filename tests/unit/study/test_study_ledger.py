@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 from fake_engine import TASKS, TEXT, drills_are_good, made_up
 from tiny import schedule_at
@@ -144,6 +145,31 @@ def test_a_ledger_of_an_older_mixopt_is_brought_up_to_date_by_reading(
     ledger.add_trials(trials)
     ledger.add_results([_with_path(trials[0], 0, ("a", 60))])
     assert ledger.records()[0].trained_tokens == 60
+
+
+def _snapshots(ledger: Ledger) -> list[str | None]:
+    with Database(ledger.path, "read", package="mixopt.study.sql") as database:
+        rows = database._connection.execute("select snapshot from trials").fetchall()
+    return [row[0] for row in rows]
+
+
+def test_trials_name_the_snapshot_of_the_catalog(tiny_store: TokenStore, quick_path: Path) -> None:
+    assert _snapshots(_ledger(quick_path, _trials(tiny_store))) == [_IDENTITY["catalog"]] * 3
+
+
+def test_old_trials_are_told_the_snapshot_that_their_study_kept(
+    tiny_store: TokenStore, quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        whole = migrate.load_migrations
+        patch.setattr(migrate, "load_migrations", lambda package: whole(package)[:4])
+        ledger = _ledger(quick_path, [])
+    connection = duckdb.connect(str(ledger.path))
+    connection.execute("insert into trials values ('old', 'search', '', 0, '', '', '', null)")
+    connection.close()
+    assert [record.trial for record in ledger.records()] == ["old"]
+    ledger.add_trials(_trials(tiny_store)[:1])
+    assert _snapshots(ledger) == [_IDENTITY["catalog"]] * 2
 
 
 def _decided(trial: Trial, seed: int) -> MemberResult:
