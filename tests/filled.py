@@ -43,7 +43,7 @@ insert into shard_splits values
     ('code', 2, 'train', 32, 3200, 800), ('code', 2, 'validation', 8, 800, 200),
     ('drills', 3, 'train', 14, 700, 200), ('drills', 3, 'test', 6, 300, 100);
 
-insert into members values ('drills', 3, '10101'::bit);
+insert into members values ('drills', 3, '10101'::bit, 'd3-members');
 
 insert into length_histograms values
     ('web', 0, 6, 40), ('web', 0, 7, 20), ('web', 1, 6, 30), ('code', 2, 6, 40), ('drills', 3, 5, 20);

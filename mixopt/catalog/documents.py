@@ -47,13 +47,7 @@ class Document:
     @property
     def identity(self) -> str:
         """SHA-256 of the content, in hexadecimal: equal for equal documents, wherever they lie."""
-        if self.rejected:
-            kind, content = b"preference\0", _listed((self.messages, self.rejected))
-        elif self.messages:
-            kind, content = b"conversation\0", _listed(self.messages)
-        else:
-            kind, content = b"text\0", self.text
-        return hashlib.sha256(kind + content.encode()).hexdigest()
+        return identity_of(self, self.text.encode())
 
     @property
     def fingerprint(self) -> str:
@@ -76,6 +70,21 @@ class Document:
     def is_empty(self) -> bool:
         """Whether there is nothing to learn from: no character but white space."""
         return not any(content and not content.isspace() for content in self.contents)
+
+
+def identity_of(document: Document, text: bytes) -> str:
+    """Return the identity of a document whose text was encoded in UTF-8 before.
+
+    Args:
+        document: the document.
+        text: its text; empty for a conversation or preference.
+    """
+    if document.rejected:
+        listed = _listed((document.messages, document.rejected))
+        return hashlib.sha256(b"preference\0" + listed.encode()).hexdigest()
+    if document.messages:
+        return hashlib.sha256(b"conversation\0" + _listed(document.messages).encode()).hexdigest()
+    return hashlib.sha256(b"text\0" + text).hexdigest()
 
 
 def fingerprint_of(document: Document, identity: str) -> str:

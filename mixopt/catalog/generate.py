@@ -150,6 +150,6 @@ def _parts(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 def _write_part(folder: Path, name: str, content: bytes) -> Path:
     path = folder / f"{name}.{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size != len(content):
         atomic.write(path, content)
     return path

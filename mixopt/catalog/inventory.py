@@ -12,10 +12,11 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from mixopt.catalog.attached import AttachedScores
+from mixopt.catalog.conditions import label_names, score_names
 from mixopt.catalog.counting import TokenCounter
 from mixopt.catalog.documents import Document, Split, split_of
 from mixopt.catalog.locations import File
-from mixopt.catalog.recipe import Provenance, Schema, SplitShares
+from mixopt.catalog.recipe import ProfileRecipe, Provenance, Schema, SplitShares
 from mixopt.catalog.rereading import HeldFile, reread_documents
 from mixopt.catalog.sources import FileSource
 from mixopt.database.connection import Database, Mode, Row
@@ -120,6 +121,40 @@ class Shard:
     content_hash: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnNames:
+    """What the columns of a catalog's documents are called.
+
+    Attributes:
+        recipe_file: the recipe that it was built from.
+        given: scores and labels that its sources give.
+        attached: scores of a proxy that were attached.
+    """
+
+    recipe_file: Path
+    given: frozenset[str]
+    attached: tuple[str, ...]
+
+
+def read_column_names(catalog_path: Path) -> ColumnNames:
+    """Read what the columns of a catalog's documents are called.
+
+    Raises:
+        NotFoundError: there is no such file.
+        CatalogError: as for `read_inventory`.
+    """
+    with open_catalog(catalog_path, "read") as database:
+        (found,) = database.fetch("read_columns")
+    sources = [_FILE_SOURCE.validate_json(options) for options in found["sources"]]
+    return ColumnNames(
+        recipe_file=Path(found["recipe_file"]),
+        given=frozenset(
+            name for source in sources for name in (*score_names(source), *label_names(source))
+        ),
+        attached=ProfileRecipe.model_validate_json(found["profile"]).proxy_scores,
+    )
+
+
 def read_inventory(catalog_path: Path) -> Inventory:
     """Read what a catalog holds.
 
@@ -212,6 +247,18 @@ def _reread(
     for row in rows:
         for identity, document in reread_documents(_held_file(row, supply.schema), load):
             yield split_of(identity, shares), attached.added_to(document, identity)
+
+
+def count_unseen(catalog_path: Path) -> int:
+    """Return how many texts and conversations `iterate_taken` yields that no proxy sees.
+
+    Raises:
+        NotFoundError: there is no such file.
+        CatalogError: as for `read_inventory`.
+    """
+    with open_catalog(catalog_path, "read") as database:
+        (found,) = database.fetch("count_unseen")
+    return int(found["documents"])
 
 
 def iterate_taken(

@@ -37,7 +37,7 @@ def list_files(source: FileSource, *, domain: str, recipe_file: Path) -> list[Fi
         files = list(files_below(root, storage, is_wanted))
     except OSError as error:
         raise _nothing_found(source, domain, recipe_file, f"{error}.") from error
-    if not files and not is_remote(root) and not Path(root).is_dir():
+    if not files and not _is_there(root, storage):
         raise _nothing_found(source, domain, recipe_file, f"There is no file or folder {root}.")
     if not files:
         reason = f"No file in {root} matches {', '.join(include)}"
@@ -74,6 +74,13 @@ def _hub_files(source: HubSource, domain: str, recipe_file: Path) -> list[File]:
         reason = f"No file of the split '{source.hub_split}' is left by include and exclude."
         raise _nothing_found(source, domain, recipe_file, reason)
     return _ordered(matching)
+
+
+def _is_there(root: str, storage: Storage) -> bool:
+    """Return whether there is a folder or file; a remote folder is the files in it."""
+    if is_remote(root):
+        return next(iter(files_below(root, storage)), None) is not None
+    return Path(root).is_dir()
 
 
 def _chooser(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:

@@ -50,9 +50,9 @@ class TasksSource(Recipe):
         problems_per_document: problems that stand in one document.
         distinct: whether a problem stands in one document only; else documents are combinations
             of problems drawn anew, of which there are many more.
-        difficulties: the difficulty of each level by family, as a proxy's failures tell it; a level
-            that is not named is as difficult as its number says. The score `difficulty` of a
-            document is the mean over its problems.
+        difficulties: the difficulty of each level by family, where its number says too little; a
+            level that is not named is as difficult as its number says. The score `difficulty` of
+            a document is the mean over its problems.
     """
 
     reader: Literal["tasks"]

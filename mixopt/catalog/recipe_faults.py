@@ -36,6 +36,7 @@ _SAMPLED = ("language", "compressibility", "repetition")
 _SOURCE_COLUMNS = MappingProxyType({"text": "varchar", "bytes": "bigint", "path": "varchar"})
 _TEXT_ONLY_READERS = frozenset({"text", "code", "docstrings", "garbled", "megatron", "tokens"})
 _PARTS = ("collection", "protected", "domain")
+_OWN_SET = "tasks"  # as `measuring.protected` calls it, which takes long to import
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +103,9 @@ def _faults_of_names(parts: Sequence[_Part]) -> Iterator[InitErrorDetails]:
             yield flaw((*part.place, "name"), f"a name that no {kind}{above} has", part.name)
         elif part.name:
             kinds[part.name] = part.kind
+        if (part.kind, part.name) == ("protected", _OWN_SET):
+            expected = f"another name than '{_OWN_SET}', the project's own task problems"
+            yield flaw((*part.place, "name"), expected, part.name)
 
 
 def _faults_of_columns(parts: Sequence[_Part]) -> Iterator[InitErrorDetails]:
@@ -177,7 +181,8 @@ def _faults_of_origin(part: _Part, collections: Mapping[str, _Part]) -> Iterator
         yield flaw((*part.place, "where"), expected, table["where"])
     for number, name in enumerate(part.origin):
         if name not in collections:
-            expected = f"one of the collections {', '.join(collections)}"
+            known = ", ".join(collections) or "there is none, see [[collection]]"
+            expected = f"the name of a collection: {known}"
             near = _nearest(name, collections)
             yield flaw((*part.place, "from", number), expected, name, nearest=near)
     schemas = {collections[name].schema for name in part.origin if name in collections}

@@ -27,7 +27,7 @@ class HeldFile:
         source: how it is read.
         schema: what its documents are.
         taken: how many documents were taken, from its beginning.
-        content_hash: names these documents.
+        content_hash: names those that are wanted.
         members: a text of zeros and ones: the d-th document is wanted where the d-th is a one,
             documents after its end are not; none wants all.
     """
@@ -45,8 +45,7 @@ def reread_documents(
 ) -> Iterator[tuple[str, Document]]:
     """Yield the identity and content of the wanted documents of a file again.
 
-    Reading stops at the last wanted document where the file's size and time are what they were;
-    else it goes on until all documents that were taken are compared.
+    Reading stops at the last of them; the others may have changed.
 
     Args:
         held: what the file held.
@@ -56,24 +55,25 @@ def reread_documents(
         CatalogError: the file is gone, or holds other documents than it did; the latter may show
             only after documents were yielded.
     """
+    _require_size(held)
     members = held.members
-    untouched = _is_untouched(held)
-    last = members.rfind("1") + 1 if members is not None and untouched else held.taken
-    fingerprints = count = 0
+    last = held.taken if members is None else members.rfind("1") + 1
+    fingerprints = read = wanted = 0
     documents = read_documents(held.file, held.source, held.schema, Intake(), load=load)
     for document in documents if last else ():
-        identity = document.identity
-        fingerprint = fingerprint_of(document, identity)
-        fingerprints += int(fingerprint[:_FINGERPRINT_DIGITS], 16)
-        if members is None or members[count : count + 1] == "1":
+        read += 1
+        if members is None or members[read - 1] == "1":
+            wanted += 1
+            identity = document.identity
+            fingerprint = fingerprint_of(document, identity)
+            fingerprints += int(fingerprint[:_FINGERPRINT_DIGITS], 16)
             yield identity, document
-        count += 1
-        if count == last:
+        if read == last:
             break
-    if last == held.taken and content_hash(count, fingerprints) != held.content_hash:
+    if read < last:
+        raise _changed(held, f"It holds {read:,} documents; it had {held.taken:,}.")
+    if content_hash(wanted, fingerprints) != held.content_hash:
         raise _changed(held, "It holds other documents than when the catalog was built.")
-    if count < last:
-        raise _changed(held, f"It holds {count:,} documents; it had {held.taken:,}.")
 
 
 def content_hash(documents: int, fingerprints: int) -> str:
@@ -89,8 +89,8 @@ def content_hash(documents: int, fingerprints: int) -> str:
     return hashlib.sha256(f"{documents}:{fingerprints}".encode()).hexdigest()[:16]
 
 
-def _is_untouched(held: HeldFile) -> bool:
-    """Return whether a file has the size and time that it had.
+def _require_size(held: HeldFile) -> None:
+    """Check that a file has the size that it had.
 
     Raises:
         CatalogError: it is gone, cannot be reached, or has another size.
@@ -107,7 +107,6 @@ def _is_untouched(held: HeldFile) -> bool:
     if now.num_bytes != held.file.num_bytes:
         was = held.file.num_bytes
         raise _changed(held, f"It has {now.num_bytes:,} bytes; it had {was:,}.")
-    return now.modified == held.file.modified
 
 
 def _changed(held: HeldFile, why: str) -> CatalogError:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mixopt import atomic
-from mixopt.catalog.drafting.draft import Draft, draft_domains
-from mixopt.catalog.drafting.write import draft_toml
 from mixopt.cli import console
 from mixopt.cli.paths import JsonOption
 from mixopt.errors import CatalogError
+
+if TYPE_CHECKING:
+    from mixopt.catalog.drafting.draft import Draft
 
 _TRUTH = {"true": True, "false": False}
 
@@ -38,6 +39,9 @@ def draft(
     as_json: JsonOption = False,
 ) -> None:
     """Look at files and write a starting recipe: one domain per folder and kind of documents."""
+    from mixopt.catalog.drafting.draft import draft_domains  # noqa: PLC0415 - loads all readers
+    from mixopt.catalog.drafting.write import draft_toml  # noqa: PLC0415
+
     options = tuple(sorted(_option(text) for text in storage or []))
     found = draft_domains(places, storage=options, tokenizer=tokenizer)
     _require_domains(found, places)

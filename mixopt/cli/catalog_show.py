@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mixopt.catalog.inventory import read_inventory
-from mixopt.catalog.profile_view import (
-    DomainProfile,
-    compare_snapshots,
-    read_domains,
-    read_profile,
-    read_quarantine,
-    read_snapshots,
-)
 from mixopt.cli import console
 from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog
 from mixopt.recipes.quantity import show_quantity
+
+if TYPE_CHECKING:
+    from mixopt.catalog.profile_view import DomainProfile
 
 Rows = Sequence[Mapping[str, Any]]
 MostOption = Annotated[int, typer.Option("--most", min=0, help="Files or entries to list at most.")]
@@ -42,6 +36,14 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the domains hold, or the whole profile of one."""
+    # What reads a catalog loads all readers with it, and other commands need not wait for that.
+    from mixopt.catalog.inventory import read_inventory  # noqa: PLC0415
+    from mixopt.catalog.profile_view import (  # noqa: PLC0415
+        read_domains,
+        read_profile,
+        read_quarantine,
+    )
+
     path = find_catalog(catalog)
     if domain is not None:
         profile = read_profile(path, domain)
@@ -57,7 +59,10 @@ def show(
         f"{inventory.catalog}: supply {show_quantity(total)} tokens ({inventory.tokenizer}), "
         f"content {inventory.content_hash}"
     )
-    _show_rows([_domain_line(row) for row in rows], title)
+    _show_rows(_without_monotony([_domain_line(row) for row in rows]), title)
+    broken = sum(row["quarantined"] for row in read_quarantine(path, most=0).collections)
+    if broken:
+        console.narrate(f"{broken:,} broken pieces: see `mixopt catalog quarantine`")
 
 
 def quarantine(
@@ -70,6 +75,8 @@ def quarantine(
     as_json: JsonOption = False,
 ) -> None:
     """Show what is broken in the files: reasons, and the first entries with file and place."""
+    from mixopt.catalog.profile_view import read_quarantine  # noqa: PLC0415 - as above
+
     found = read_quarantine(find_catalog(catalog), domain, most=most)
     if as_json:
         console.show_json(found)
@@ -96,6 +103,8 @@ def snapshots(
     as_json: JsonOption = False,
 ) -> None:
     """Show the history of a catalog, or what differs between two of its snapshots."""
+    from mixopt.catalog.profile_view import compare_snapshots, read_snapshots  # noqa: PLC0415
+
     path = find_catalog(catalog)
     history = read_snapshots(path)
     if old is None:
@@ -124,16 +133,24 @@ def _domain_line(row: Mapping[str, Any]) -> dict[str, object]:
         "provenance": row["provenance"],
         "schema": row["schema"],
         "documents": row["documents"],
-        "bytes": show_quantity(row["bytes"]),
         "tokens": show_quantity(row["tokens"]),
         "supply": show_quantity(row["supply_tokens"]),
         "duplicates": _percent(row["duplicate_share"]),
-        "near-duplicates": _percent(row["near_duplicate_share"]),
+        "near-\nduplicates": _percent(row["near_duplicate_share"]),
         "language": _language(row["language"], row["language_share"]),
         "contaminated": _percent(row["contaminated_share"]),
         "protected": _percent(row["protected_share"]),
-        "quarantined": row["quarantined"],
     }
+
+
+def _without_monotony(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Leave out columns of which nothing is known, and the schema where all are texts."""
+    dull = {
+        name
+        for name in lines[0]
+        if all(line[name] == ("text" if name == "schema" else "") for line in lines)
+    }
+    return [{name: value for name, value in line.items() if name not in dull} for line in lines]
 
 
 def _show_profile(profile: DomainProfile) -> None:
@@ -142,7 +159,7 @@ def _show_profile(profile: DomainProfile) -> None:
     facts = [(key, _fact(key, value)) for key, value in profile.domain.items() if value is not None]
     console.show_table(["", name], facts, as_json=False)
     _show_rows(profile.splits, "splits")
-    _show_rows([profile.files], "files, and what became of their documents")
+    _show_rows([profile.files], "files, and what became of all documents in them")
     _show_rows(_bars(profile.lengths), "length in bytes")
     _show_rows(_shares(profile.languages), "languages")
     _show_rows(profile.token_counts, "tokens by tokenizer")

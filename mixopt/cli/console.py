@@ -34,6 +34,7 @@ _INTERNAL_ERROR = 70
 _INTERRUPTED = 130
 
 _PIPE_WIDTH = 200
+_WHOLE = 9999.5  # from here on, four digits would need an exponent
 
 _out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -171,13 +172,23 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return _measured(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, float):
-        if math.isnan(value):  # such as the spread of one seed
-            return ""
-        return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
-    return str(value)
+    return _nested(value) if isinstance(value, list | tuple | Mapping) else str(value)
+
+
+def _nested(value: Sequence[object] | Mapping[object, object]) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_cell(item)}' for key, item in value.items())}}}"
+    return f"[{', '.join(map(_cell, value))}]"
+
+
+def _measured(value: float) -> str:
+    if math.isnan(value):  # such as the spread of one seed
+        return ""
+    return f"{value:.4g}" if abs(value) < _WHOLE else f"{value:,.0f}"
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type

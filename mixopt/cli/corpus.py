@@ -50,18 +50,31 @@ def build(
 
 
 def build_store(catalog: Path, folder: Path, tokenizer: str | None, context: int) -> TokenStore:
-    """Tokenize what is missing, with a progress bar; by default under the catalog's tokenizer."""
+    """Tokenize what is missing, with a progress bar, and tell which conversations are left out.
+
+    By default under the catalog's tokenizer.
+    """
     inventory = read_inventory(catalog)
     loaded = load_tokenizer(tokenizer or inventory.tokenizer)
     total = sum(domain.documents for domain in stored_domains(inventory))
     with console.progress("corpus: documents", total) as advance:
-        return ingest(
+        store = ingest(
             catalog,
             folder,
             tokenizer=loaded,
             context=context,
             progress=lambda _, count: advance(count),
         )
+    for name in store.names:
+        splits = [store.domain(name, split) for split in SPLITS]
+        dropped = sum(held.dropped for held in splits)
+        if dropped:
+            total = dropped + sum(held.documents for held in splits)
+            console.narrate(
+                f"{name}: {dropped:,} of {total:,} conversations are left out: they have no answer, "
+                f"or more than the {context:,} tokens of a row, which the context of a proxy decides"
+            )
+    return store
 
 
 def show(

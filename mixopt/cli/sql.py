@@ -16,7 +16,6 @@ from mixopt.cli import answers, console
 from mixopt.cli.flatten import flattened
 from mixopt.cli.paths import CatalogOption, JsonOption, find_catalog
 from mixopt.errors import NotFoundError, QueryError
-from mixopt.study.ledger import FILE as LEDGER_FILE
 
 _LEDGERS: Final = "mixopt.study.sql"
 
@@ -93,8 +92,8 @@ def sql(
 ) -> None:
     """Ask in SQL: domains, shards, documents, snapshots and, with --study, trials and measures."""
     if listed:
-        rows = [(kept.name, kept.question) for kept in shipped_queries()]
-        console.show_table(("query", "question"), rows, as_json=result.format() == "json")
+        rows = [(kept.name, kept.question, _settings(kept)) for kept in shipped_queries()]
+        console.show_table(("query", "question", "--set"), rows, as_json=result.format() == "json")
         return
     catalog = find_catalog(question.catalog)
     studies = Studies(package=_LEDGERS, ledgers=ledgers_of(question.study or []))
@@ -106,6 +105,8 @@ def sql(
             run_shell(connection, limits)
         return
     kept = _asked(query, question.file)
+    if "(--study)" in kept.question and not question.study:
+        console.narrate("This asks about studies, and none is named: add --study FOLDER.")
     parameters = bind(kept, question.setting or [])
     style = result.format()
     with (
@@ -117,6 +118,7 @@ def sql(
             answers.show(cut, style, limits)
         else:
             answers.write(cut, style, result.out)
+            console.narrate(f"written: {result.out}")
 
 
 def ledgers_of(folders: Sequence[Path]) -> list[Path]:
@@ -125,7 +127,11 @@ def ledgers_of(folders: Sequence[Path]) -> list[Path]:
     Raises:
         NotFoundError: a folder has none.
     """
-    paths = [folder / LEDGER_FILE for folder in folders]
+    if not folders:
+        return []
+    from mixopt.study.ledger import FILE  # noqa: PLC0415 - a catalog alone need not wait for it
+
+    paths = [folder / FILE for folder in folders]
     for path in paths:
         if not path.is_file():
             what = f"{path.parent} holds no study results"
@@ -133,6 +139,14 @@ def ledgers_of(folders: Sequence[Path]) -> list[Path]:
                 what, remedy="Name the folder of a study (--folder of `study run`)."
             )
     return paths
+
+
+def _settings(kept: KeptQuery) -> str:
+    """Return what can be set in a query, with what it is when it is not."""
+    return ", ".join(
+        each.name if each.preset is None else f"{each.name}={each.preset}"
+        for each in kept.parameters
+    )
 
 
 def _asked(query: str | None, file: Path | None) -> KeptQuery:

@@ -146,7 +146,7 @@ class DomainTokens:
             what = f"domain '{self.domain}' has no score '{name}'"
             raise NotFoundError(
                 what,
-                why="A score is there if every source of the domain gives it.",
+                why="A score is there if all documents of the domain have it.",
                 remedy=f"Scores: {', '.join(self.score_names)}.",
             )
         if count == 0:

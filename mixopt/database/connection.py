@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, Self
@@ -133,13 +133,16 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Keep all that is executed inside the block, or, if it raises, nothing of it."""
-        self._connection.begin()
+        with self._reported("begin"):
+            self._connection.begin()
         try:
             yield
         except BaseException:
-            self._connection.rollback()
+            with suppress(duckdb.Error):  # After a full disk nothing can be done any more.
+                self._connection.rollback()
             raise
-        self._connection.commit()
+        with self._reported("commit"):
+            self._connection.commit()
 
     def _check_version(self, mode: Mode, package: str) -> None:
         newest = latest_version(package)
@@ -173,7 +176,7 @@ class Database:
             raise self._error(
                 what,
                 why=str(cause),
-                remedy="If the file is damaged, build it again.",
+                remedy="Check the free space; if the file is damaged, build it again.",
             ) from cause
 
 

@@ -117,11 +117,12 @@ def pool(inventory: Inventory, domain: str, *, scale: float, available: int, see
     held = inventory.domain(domain)
     if available == 0 or held.sample_tokens == 0:
         message = f"domain '{domain}' has no whole sequence in the corpus"
-        raise SupplyError(
-            message,
-            why=f"Its sample holds {held.sample_tokens:,} tokens.",
-            remedy="Add data to the domain, or use a shorter proxy context.",
-        )
+        remedy = "Add data to the domain, or use a shorter proxy context."
+        if held.schema == "conversation":
+            remedy = "Conversations that are longer than the proxy's context are left out: use a "
+            remedy += "longer context, or add shorter ones."
+        why = f"Its sample holds {held.sample_tokens:,} tokens."
+        raise SupplyError(message, why=why, remedy=remedy)
     wanted = math.ceil(available * scale * held.supply_tokens / held.sample_tokens)
     if wanted > available:
         message = f"the sample of domain '{domain}' is too small for this proxy"

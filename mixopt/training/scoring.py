@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mixopt.catalog.documents import Document
+from mixopt.catalog.documents import Document, Split
 from mixopt.corpus.conversations import render_document
 from mixopt.corpus.store import TokenStore
 from mixopt.corpus.tokenizer import Tokenizer
@@ -30,9 +31,34 @@ from mixopt.training.slots import Slots
 from mixopt.training.tree import Member
 
 _SEED = 0
+_SPARE = 1.001  # so that rounding asks a sample for no sequence more than it has
 _TOKENS_AT_ONCE = 4096
 _DOCUMENTS_AT_ONCE = 256
 _IDENTITY_DIGITS = 16  # 64 bits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoredDocuments:
+    """How hard documents are to a proxy.
+
+    Attributes:
+        identities: first 64 bits of the identity of each, [documents].
+        values: bits per byte, [documents].
+        held_out: whether it was kept from training, [documents].
+    """
+
+    identities: NDArray[np.uint64]
+    values: NDArray[np.float64]
+    held_out: NDArray[np.bool_]
+
+    def means(self) -> dict[str, float | None]:
+        """Return the mean bits per byte of training documents and of held-out ones, if any.
+
+        Documents are scored by a proxy that may have been trained on them: a mean of training
+        documents that is well below that of held-out ones shows that it knows them by heart.
+        """
+        parts = {"train": self.values[~self.held_out], "held_out": self.values[self.held_out]}
+        return {name: float(part.mean()) if len(part) else None for name, part in parts.items()}
 
 
 def scoring_schedule(store: TokenStore, domains: Sequence[str], proxy: ProxyRecipe) -> Schedule:
@@ -44,9 +70,13 @@ def scoring_schedule(store: TokenStore, domains: Sequence[str], proxy: ProxyReci
     supply = store.inventory.supply(domains)
     total = sum(supply.values())
     training = proxy.training
+    held = [store.inventory.domain(name) for name in supply]
+    # A proxy sees supply x its tokens / the target's of each domain, which no sample may lack.
+    thinned = max(one.supply_tokens / one.sample_tokens for one in held if one.sample_tokens)
+    simulated = thinned * _SPARE if thinned > 1 else 1.0
     target = {
-        "parameters": 1_000_000,  # of no account: a proxy that sees all data simulates no target
-        "tokens": training.lm_tokens,
+        "parameters": 1_000_000,  # of no account: a proxy that scores simulates no target
+        "tokens": math.ceil(training.lm_tokens * simulated),
         "context_tokens": training.context,
         "batch_tokens": training.step_tokens,
         "learning_rate": training.learning_rate,
@@ -96,25 +126,27 @@ def train_scorer(
 
 def score_documents(
     backend: Backend,
-    documents: Iterable[Document],
+    documents: Iterable[tuple[Split, Document]],
     tokenizer: Tokenizer,
     *,
     context: int,
     progress: Callable[[int], None],
-) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
-    """Return the first 64 bits of the identity of each document, and its bits per byte.
+) -> ScoredDocuments:
+    """Return the bits per byte of documents.
 
     Args:
         backend: runs one member.
-        documents: D of them.
+        documents: D of them, with their splits.
         tokenizer: of the member; tokens that it made are taken as they are.
         context: inputs per sequence, T.
         progress: called with the documents that are done since.
     """
     identities: list[int] = []
+    held_out: list[bool] = []
     values = [np.zeros(0)]
     reader = iter(documents)
-    while batch := list(islice(reader, _DOCUMENTS_AT_ONCE)):
+    while pairs := list(islice(reader, _DOCUMENTS_AT_ONCE)):
+        batch = [document for _, document in pairs]
         texts = [render_document(document) for document in batch]
         found = bits_per_byte(
             backend,
@@ -124,9 +156,14 @@ def score_documents(
             end_of_text=tokenizer.end_of_text,
         )
         identities += [int(document.identity[:_IDENTITY_DIGITS], 16) for document in batch]
+        held_out += [split != "train" for split, _ in pairs]
         values.append(found)
         progress(len(batch))
-    return np.array(identities, np.uint64), np.concatenate(values)
+    return ScoredDocuments(
+        identities=np.array(identities, np.uint64),
+        values=np.concatenate(values),
+        held_out=np.array(held_out, np.bool_),
+    )
 
 
 def bits_per_byte(

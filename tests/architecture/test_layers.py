@@ -38,7 +38,7 @@ def test_contracts_are_kept(tmp_path: Path) -> None:
     ("file", "line", "contract"),
     [
         ("schedule/mixture.py", "import mixopt.study.recipe", "Data flows one way"),
-        ("catalog/profile.py", "import torch", "Below the engine nobody pays for torch"),
+        ("catalog/inventory.py", "import torch", "Below the engine nobody pays for torch"),
         ("study/results.py", "import duckdb", "Only database speaks to DuckDB"),
         ("training/lane.py", "import optuna", "Only study speaks to Optuna"),
     ],

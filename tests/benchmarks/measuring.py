@@ -66,7 +66,7 @@ def _measurements(
     documents: list[Document], measuring: measure.Measuring
 ) -> dict[str, Callable[[], object]]:
     texts = [document.text for document in documents]
-    buffer = fill_buffer(texts)
+    buffer = fill_buffer([text.encode() for text in texts])
     words = read_words(buffer.content, buffer.offsets)
     everyone = np.arange(len(documents))
     contents = [text.encode() for text in texts]
@@ -74,7 +74,7 @@ def _measurements(
     return {
         "all, sample 1": lambda: _measure(documents, measuring),
         "all, sample 0.05": lambda: _measure(documents, some),
-        "buffer": lambda: fill_buffer(texts),
+        "buffer": lambda: fill_buffer([text.encode() for text in texts]),
         "identity": lambda: [document.identity for document in documents],
         "tokens": lambda: measuring.counting.counters[0].count_batch(texts),
         "language": lambda: [language_of(content) for content in contents],

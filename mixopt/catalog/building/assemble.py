@@ -51,6 +51,7 @@ def assemble(store_path: Path, catalog_path: Path, assembly: Assembly) -> tuple[
             with bench.transaction():
                 _fill(bench, assembly, goes_on=goes_on)
                 notes = note_missing(bench, assembly)
+            bench.execute("checkpoint")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return (note, *notes) if note else notes

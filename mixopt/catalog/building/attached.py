@@ -48,6 +48,8 @@ def score_digests(bench: Workbench) -> dict[str, dict[str, str]]:
 
 def note_missing(bench: Workbench, assembly: Assembly) -> tuple[str, ...]:
     """Return what the user should be told of documents without an attached score."""
+    if not assembly.proxy_scores:
+        return ()
     missing: dict[str, list[str]] = {}
     for row in bench.fetch("count_missing", names=list(assembly.proxy_scores)):
         domain = assembly.recipe.domain[row["domain"]]

@@ -17,7 +17,7 @@ from mixopt.catalog.building.assembly import (
 from mixopt.catalog.building.jobs import ReadingDigests
 from mixopt.catalog.building.listing import Listing
 from mixopt.catalog.building.lock import only_build
-from mixopt.catalog.building.made import Making, made_source
+from mixopt.catalog.building.made import Inputs, Making, made_source
 from mixopt.catalog.building.measured import MeasuredStore
 from mixopt.catalog.building.measurer import Measurer
 from mixopt.catalog.building.protecting import protected_grams
@@ -131,13 +131,13 @@ class _Build:
             profile=self._recipe.profile,
             protected=protected_grams(self._recipe, self._recipe_file, load),
         )
-        self._list(garbled=False)
+        self._list()
         count = workers or _enough_workers(self._listings.values())
         with self._open_store(measuring) as store, Workers(measuring, count) as pool:
             measurer = Measurer(store, pool, threads=count, progress=progress)
             measurer.measure(list(self._listings.values()))
             measured = set(self._listings)
-            self._list(garbled=True)
+            self._list(store)
             measurer.measure([self._listings[place] for place in self._listings.keys() - measured])
             numbers = sorted(
                 {number for each in self._listings.values() for number in each.numbers}
@@ -172,20 +172,36 @@ class _Build:
             **self._counts,
         )
 
-    def _list(self, *, garbled: bool) -> None:
-        """List the files of all sources but garbled ones, or of garbled ones alone."""
+    def _list(self, store: MeasuredStore | None = None) -> None:
+        """List the files of all sources but garbled ones, or, with what they damage, of these."""
         for part in self._parts:
             for number, source in enumerate(part.sources):
-                if isinstance(source, GarbledSource) == garbled:
-                    self._listings[part.name, number] = self._listing(part, number, source)
+                if isinstance(source, GarbledSource) == (store is not None):
+                    listing = self._listing(part, number, source, store)
+                    self._listings[part.name, number] = listing
 
-    def _listing(self, part: Part, number: int, source: FileSource | MadeSource) -> Listing:
+    def _listing(
+        self,
+        part: Part,
+        number: int,
+        source: FileSource | MadeSource,
+        store: MeasuredStore | None,
+    ) -> Listing:
+        if isinstance(source, GarbledSource) and store is not None:
+            return self._making.make(part, number, source, self._inputs(source, store))
         if isinstance(source, MadeSource):
-            return self._making.make(part, number, source, self._listings.values())
+            return self._making.make(part, number, source, Inputs())
         files = list_files(source, domain=part.name, recipe_file=self._recipe_file)
         schema = part.document_schema
         digests = ReadingDigests(source, schema, self._counting.load)
         return Listing(part.name, schema, source, files, digests)
+
+    def _inputs(self, source: GarbledSource, store: MeasuredStore) -> Inputs:
+        listings = tuple(
+            each for each in self._listings.values() if each.collection in source.domains
+        )
+        content = tuple(store.name_content(each.numbers) for each in listings)
+        return Inputs(listings=listings, content=content)
 
     def _open_store(self, measuring: Measuring) -> MeasuredStore:
         sources = [

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from mixopt import seeds
 from mixopt.catalog.building.jobs import ReadingDigests
 from mixopt.catalog.building.listing import Listing
+from mixopt.catalog.building.manifest import find_shards, remember_shards
 from mixopt.catalog.building.reading import first_bytes
 from mixopt.catalog.counting import Counting
 from mixopt.catalog.documents import Document, split_of
@@ -21,8 +22,28 @@ from mixopt.catalog.readers.dispatch import read_documents
 from mixopt.catalog.readers.intake import Intake
 from mixopt.catalog.recipe import CatalogRecipe, CollectionRecipe, DomainRecipe
 from mixopt.catalog.sources import JsonlSource, MadeSource
+from mixopt.recipes.digest import digest
 
-DocumentsOf = Callable[[str], Iterator[Document]]
+_VERSION = 1
+"""Goes up when other documents are made, though the first of them are as they were."""
+
+_PROBED = 32
+_MANIFEST = "made-"
+
+Part = CollectionRecipe | DomainRecipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """Measured files that documents are made from.
+
+    Attributes:
+        listings: the files of each source, in the order in which they are read.
+        content: names what was measured of each.
+    """
+
+    listings: tuple[Listing, ...] = ()
+    content: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,27 +60,28 @@ class Making:
     counting: Counting
     folder: Path
 
-    def make(
-        self,
-        domain: CollectionRecipe | DomainRecipe,
-        number: int,
-        source: MadeSource,
-        listings: Iterable[Listing],
-    ) -> Listing:
-        """Write the shards of a domain's numbered source and return them as files to read.
+    def make(self, domain: Part, number: int, source: MadeSource, inputs: Inputs) -> Listing:
+        """Return the shards of a domain's numbered source as files to read.
+
+        They are written unless they were made of the same before.
 
         Args:
             domain: the domain that has the source.
             number: of the source in the domain, from 0.
             source: what is made.
-            listings: measured files, which garbled sources read from.
+            inputs: what garbled sources read from.
 
         Raises:
             OSError: a shard cannot be written.
         """
         seed = seeds.derive(self.recipe.seed, "catalog", domain.name, number)
-        documents = self._documents(domain, source, seed, tuple(listings))
-        paths = write_shards(documents, self.folder / domain.name, number)
+        folder = self.folder / domain.name
+        manifest = folder / f"{_MANIFEST}{number}"
+        made_of = self._made_of(domain, source, seed, inputs)
+        paths = find_shards(manifest, made_of)
+        if paths is None:
+            paths = write_shards(self._documents(domain, source, seed, inputs), folder, number)
+            remember_shards(manifest, made_of, paths)
         read_as = made_source(source, self.folder)
         return Listing(
             domain.name,
@@ -81,16 +103,32 @@ class Making:
         for path in self.folder.glob("*/part-*"):
             if str(path.resolve()) not in kept:
                 path.unlink()
+        for manifest in self.folder.glob(f"*/{_MANIFEST}*"):
+            if not any(manifest.parent.glob("part-*")):
+                manifest.unlink()
+
+    def _made_of(self, domain: Part, source: MadeSource, seed: int, inputs: Inputs) -> str:
+        """Name all that decides what is made; the first documents speak for the code."""
+        listed = [each.collection for each in inputs.listings]
+        probed = islice(self._documents(domain, source, seed, inputs), _PROBED)
+        return digest(
+            {
+                "version": _VERSION,
+                "schema": domain.document_schema,
+                "source": source,
+                "seed": seed,
+                "split": self.recipe.split,
+                "inputs": list(zip(listed, inputs.content, strict=True)),
+                "first": [document.fingerprint for document in probed],
+            }
+        )
 
     def _documents(
-        self,
-        domain: CollectionRecipe | DomainRecipe,
-        source: MadeSource,
-        seed: int,
-        listings: tuple[Listing, ...],
+        self, domain: Part, source: MadeSource, seed: int, inputs: Inputs
     ) -> Iterator[Document]:
         if isinstance(source, GarbledSource):
-            return garbled_documents(source, seed, lambda name: self._training_text(name, listings))
+            read = inputs.listings
+            return garbled_documents(source, seed, lambda name: self._training_text(name, read))
         if domain.document_schema == "text":
             return task_documents(source, seed, self._written_out)
         return task_documents(source, seed)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mixopt.catalog.building.jobs import Key, Outcome
 from mixopt.catalog.locations import File, is_remote
 
-_BUFFER_BYTES = 32 << 20
+_BUFFER_BYTES = 8 << 20
 _BUFFER_FILES = 4096
 _BUFFER_SECONDS = 5.0
 
@@ -129,13 +129,13 @@ def is_lasting(outcome: Outcome) -> bool:
     """Return whether reading the file again would give the same.
 
     A whole file in quarantine may have been closed to this user, or have met a process that died;
-    what breaks in a remote one may be the connection. These are read again by the next build.
+    where a remote one is damaged it may be the connection. These are read again by the next build.
+    A broken record that was read whole stays one.
     """
-    if not outcome.quarantined:
-        return True
-    if is_remote(outcome.job.file.location):
+    if any(entry.unit == "file" for entry in outcome.entries):
         return False
-    return all(entry.unit != "file" for entry in outcome.entries)
+    is_damaged = any(entry.reason.startswith("damaged") for entry in outcome.entries)
+    return not (is_damaged and is_remote(outcome.job.file.location))
 
 
 def entries_table(outcomes: Sequence[Outcome]) -> pa.Table:

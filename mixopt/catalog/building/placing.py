@@ -163,9 +163,10 @@ def _check_training(bench: Workbench, assembly: Assembly) -> None:
         (pieces,) = bench.fetch("count_pieces", name=row["name"])
         first = f" The first: {pieces['first_piece']}." if pieces["first_piece"] else ""
         what = f"{assembly.recipe_file}: domain '{row['name']}' has no document to train on"
+        held_out = f"{row['documents']:,} documents were found, all held out"
         raise CatalogError(
             what,
-            why=f"{row['documents']:,} documents were found, all held out; "
+            why=f"{held_out if row['documents'] else 'No document was found'}; "
             f"{pieces['pieces']:,} pieces of input are broken.{first}",
             remedy="Give it more sources or a wider condition, or mend them.",
         )

@@ -21,7 +21,7 @@ from mixopt.errors import CatalogError, MixoptError
 
 Message: TypeAlias = pa.Table | Outcome
 
-_BATCH_BYTES = 1 << 22
+_BATCH_BYTES = 1 << 20
 _BATCH_DOCUMENTS = 4096
 
 

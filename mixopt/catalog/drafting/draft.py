@@ -99,7 +99,7 @@ def _draft_folder(folder: Folder, names: set[str], tokenizer: str | None) -> Dra
     """Return the domains of one folder, one per schema; adds their names to `names`."""
     found: dict[Schema, list[DraftSource]] = {}
     left_out = [
-        f"{folder.path}: {count:,} files that no reader reads ({suffix})"
+        f"{folder.path}: {count:,} file{'s' * (count > 1)} that no reader reads ({suffix})"
         for suffix, count in folder.others.items()
     ]
     for reader, files in folder.files.items():

@@ -71,10 +71,7 @@ def find_folders(location: str, storage: Storage = ()) -> list[Folder]:
         CatalogError: a remote location cannot be reached.
     """
     place = location.rstrip("/") if is_remote(location) else str(Path(location).resolve())
-    listed = [pair for pair in files_below(place, storage) if _is_shown(pair[0])]
-    if not listed:
-        what = f"no file in {location}"
-        raise NotFoundError(what, remedy="Check the path or URL.")
+    listed = _listed(location, place, storage)
     if listed[0][0] == "":
         return [_folder(place, [(place.rpartition("/")[2], listed[0][1])], is_file=True)]
     while len(heads := {below.partition("/")[0] for below, _ in listed}) == 1:
@@ -83,6 +80,17 @@ def find_folders(location: str, storage: Storage = ()) -> list[Folder]:
             break
         place, listed = f"{place}/{head}", [(_rest(below), file) for below, file in listed]
     return _divided(place, listed)
+
+
+def _listed(location: str, place: str, storage: Storage) -> list[Listed]:
+    what, why = f"no file in {location}", ""
+    try:
+        listed = [pair for pair in files_below(place, storage) if _is_shown(pair[0])]
+    except (FileNotFoundError, PermissionError) as error:  # no such bucket, or a closed one
+        listed, why = [], str(error)
+    if not listed:
+        raise NotFoundError(what, why=why, remedy="Check the path or URL, and the credentials.")
+    return listed
 
 
 def reader_of(below: str) -> str | None:
@@ -116,8 +124,11 @@ def _folder(
 ) -> Folder:
     files: dict[str, list[Listed]] = {}
     others: dict[str, int] = {}
+    names = {below for below, _ in listed}
     for below, file in sorted(listed, key=lambda pair: pair[0]):
         reader = reader_of(below)
+        if below.endswith(".idx") and f"{below.removesuffix('.idx')}.bin" in names:
+            continue  # Megatron's index is read with the file it belongs to.
         if reader is None:
             kind = Path(below).suffix or "no suffix"
             others[kind] = others.get(kind, 0) + 1

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mixopt.catalog.counting import Counting, TokenCounter
-from mixopt.catalog.documents import Document, fingerprint_of
+from mixopt.catalog.documents import Document, fingerprint_of, identity_of
 from mixopt.catalog.measuring import (
     compressibility,
     grams,
@@ -22,7 +22,7 @@ from mixopt.catalog.measuring import (
     signatures,
     words,
 )
-from mixopt.catalog.measuring.buffer import Buffer, fill_buffer
+from mixopt.catalog.measuring.buffer import fill_buffer
 from mixopt.catalog.measuring.columns import document_schema
 from mixopt.catalog.recipe import ProfileRecipe
 from mixopt.recipes.digest import digest
@@ -59,6 +59,7 @@ class Measuring:
                 [measurement.VERSION for measurement in _MEASUREMENTS],
                 [counter.digest for counter in self.counting.counters],
                 self.profile.sample,
+                self.profile.kept_documents > 0,
                 self.profile.near_duplicates is not None,
                 self.profile.contamination,
                 self.protected.digest if self.profile.contamination else "",
@@ -74,19 +75,18 @@ def measure_batch(documents: Sequence[Document], measuring: Measuring, *, first:
         measuring: what is measured.
         first: number of the first of them in its file, from 0.
     """
-    texts = ["\n".join(document.contents) for document in documents]
-    buffer = fill_buffer(texts)
-    identities, fingerprints, lots = _hashes(documents)
-    chosen = np.flatnonzero(lots < measuring.profile.sample)
+    contents = ["\n".join(document.contents).encode() for document in documents]
+    identities, fingerprints, lots = _hashes(documents, contents)
+    chosen = np.flatnonzero(lots < measuring.profile.sample).tolist()
     columns = {
         "document": np.arange(first, first + len(documents), dtype=np.int32),
         "identity": identities,
         "fingerprint": fingerprints,
-        "bytes": _num_bytes(documents, buffer),
+        "bytes": _num_bytes(documents, contents),
         **_token_columns(documents, measuring.counting),
-        **_text_columns(buffer, chosen),
-        **_word_columns(buffer, chosen, measuring),
-        "excerpt": _excerpts(texts),
+        **_text_columns(contents, chosen),
+        **_word_columns(contents, chosen, measuring),
+        "excerpt": _excerpts(documents, measuring.profile),
     }
     scores = _named_columns([document.scores for document in documents])
     labels = _named_columns([document.labels for document in documents])
@@ -95,10 +95,13 @@ def measure_batch(documents: Sequence[Document], measuring: Measuring, *, first:
 
 
 def _hashes(
-    documents: Sequence[Document],
+    documents: Sequence[Document], contents: Sequence[bytes]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float64]]:
     """Return 64 bits of identities and fingerprints, and a number from 0 to 1 of each document."""
-    identities = [document.identity for document in documents]
+    identities = [
+        identity_of(document, content)
+        for document, content in zip(documents, contents, strict=True)
+    ]
     fingerprints = [
         fingerprint_of(document, identity)
         for document, identity in zip(documents, identities, strict=True)
@@ -111,10 +114,12 @@ def _hashes(
     return parts["identity"].astype(np.uint64), named.astype(np.uint64), parts["lot"] / 2**32
 
 
-def _num_bytes(documents: Sequence[Document], buffer: Buffer) -> NDArray[np.int64]:
-    """Return the bytes of the contents, without what stands between them in the buffer."""
-    between = [max(len(each.messages) + len(each.rejected) - 1, 0) for each in documents]
-    return np.diff(buffer.offsets) - np.array(between, np.int64)
+def _num_bytes(documents: Sequence[Document], contents: Sequence[bytes]) -> list[int]:
+    """Return the bytes of the contents, without what joins those of messages."""
+    return [
+        len(content) - max(len(document.messages) + len(document.rejected) - 1, 0)
+        for document, content in zip(documents, contents, strict=True)
+    ]
 
 
 def _token_columns(
@@ -144,30 +149,30 @@ def _num_tokens(
 
 
 def _text_columns(
-    buffer: Buffer, chosen: NDArray[np.int64]
+    contents: Sequence[bytes], chosen: Sequence[int]
 ) -> dict[str, list[str | None] | list[float | None]]:
-    count = len(buffer.offsets) - 1
-    languages: list[str | None] = [None] * count
-    shares: list[float | None] = [None] * count
-    for place in chosen.tolist():
-        content = buffer.document(place)
-        languages[place] = language.language_of(content)
-        shares[place] = compressibility.compressibility(content)
+    languages: list[str | None] = [None] * len(contents)
+    shares: list[float | None] = [None] * len(contents)
+    for place in chosen:
+        languages[place] = language.language_of(contents[place])
+        shares[place] = compressibility.compressibility(contents[place])
     return {"language": languages, "compressibility": shares}
 
 
 def _word_columns(
-    buffer: Buffer, chosen: NDArray[np.int64], measuring: Measuring
+    contents: Sequence[bytes], chosen: Sequence[int], measuring: Measuring
 ) -> dict[str, pa.Array]:
-    profile, count = measuring.profile, len(buffer.offsets) - 1
+    profile, count = measuring.profile, len(contents)
     shares = np.full(count, np.nan, np.float32)
     if profile.near_duplicates is None and profile.contamination is None:
-        few = fill_buffer([buffer.document(place).decode() for place in chosen.tolist()])
-        read = words.read_words(few.content, few.offsets)
-        shares[chosen] = repetition.repetition(read, np.arange(len(chosen)))
+        if chosen:
+            few = fill_buffer([contents[place] for place in chosen])
+            read = words.read_words(few.content, few.offsets)
+            shares[chosen] = repetition.repetition(read, np.arange(len(chosen)))
         return {"repetition": pa.array(shares, from_pandas=True), **_nulls(count)}
+    buffer = fill_buffer(contents)
     read = words.read_words(buffer.content, buffer.offsets)
-    shares[chosen] = repetition.repetition(read, chosen)
+    shares[chosen] = repetition.repetition(read, np.array(chosen, np.int64))
     columns = {"repetition": pa.array(shares, from_pandas=True), **_nulls(count)}
     if profile.near_duplicates is not None:
         columns["signature"] = signatures.signature_column(read)
@@ -181,9 +186,12 @@ def _nulls(count: int) -> dict[str, pa.Array]:
     return dict.fromkeys(("signature", "grams", "protected"), pa.nulls(count))
 
 
-def _excerpts(texts: Sequence[str]) -> list[str]:
-    """Return how each document begins; of all, so that it does not matter what it came with."""
-    return [_CONTROLS.sub(" ", text[:_EXCERPT_CHARACTERS]) for text in texts]
+def _excerpts(documents: Sequence[Document], profile: ProfileRecipe) -> list[str | None]:
+    """Return how each document begins, if any is kept; of all, as any may be."""
+    if not profile.kept_documents:
+        return [None] * len(documents)
+    texts = ("\n".join(document.contents)[:_EXCERPT_CHARACTERS] for document in documents)
+    return [_CONTROLS.sub(" ", text) for text in texts]
 
 
 def _named_columns(

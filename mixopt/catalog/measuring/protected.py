@@ -125,18 +125,21 @@ def _protect_set(texts: Iterable[str], words: int) -> tuple[NDArray[np.uint64], 
     shapes, left_out = LineShapes.of([]), 0
     rest = iter(texts)
     while batch := list(islice(rest, _BATCH_TEXTS)):
-        buffer = fill_buffer([text.strip() for text in batch])
+        encoded = [text.strip().encode() for text in batch]
+        buffer = fill_buffer(encoded)
         read = read_words(buffer.content, buffer.offsets)
-        lines, unusable = _short_lines(buffer, read, words)
+        lines, unusable = _short_lines(encoded, read, words)
         found += [every_gram(read, words), line_hashes(lines)]
         shapes |= LineShapes.of(lines)
         left_out += unusable
     return np.unique(np.concatenate(found)), shapes, left_out
 
 
-def _short_lines(buffer: Buffer, words: Words, length: int) -> tuple[Sequence[bytes], int]:
+def _short_lines(
+    encoded: Sequence[bytes], words: Words, length: int
+) -> tuple[Sequence[bytes], int]:
     """Return the texts without an n-gram that can stand as lines, and how many cannot."""
     short = np.flatnonzero(np.diff(words.starts) - 1 < length)
-    texts = [buffer.document(int(document)) for document in short]
+    texts = [encoded[document] for document in short.tolist()]
     lines = [text for text in texts if b"\n" not in text and len(text) >= LEAST_BYTES]
     return lines, len(texts) - len(lines)

@@ -27,6 +27,15 @@ order by score, identity;
 select recipe_file, profile, (select list(options order by source) from sources) as sources
 from catalog_info;
 
+-- name: count_unseen
+-- Texts and conversations outside of samples, and of collections those in no domain.
+select
+    coalesce((
+        select sum(documents - sample_documents) from domains where schema <> 'preference'
+    ), 0) + coalesce((
+        select sum(rest_documents) from collections where schema <> 'preference'
+    ), 0) as documents;
+
 -- name: read_taken_files
 -- All files, and the schema of the documents in them; those of preferences are left out.
 select
@@ -57,7 +66,7 @@ select
     files.modified,
     files.storage,
     files.taken,
-    files.content_hash,
+    coalesce(members.content_hash, files.content_hash) as content_hash,
     sources.options,
     members.documents::varchar as members
 from shards

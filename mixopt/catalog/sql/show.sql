@@ -97,7 +97,8 @@ order by quarantined desc, collection;
 
 -- name: show_reasons
 select
-    regexp_replace(reason, '[0-9]+', '#', 'g') as reason, count(*) as entries,
+    regexp_replace(reason, '\b[0-9]+\b', '#', 'g').replace('UTF-#', 'UTF-8') as reason,
+    count(*) as entries,
     count(distinct path) as files, min(path) as path
 from quarantine
 where $domain::varchar is null

@@ -122,6 +122,7 @@ class Fake:
         self.path = folder / "fake.duckdb"
         self.notes: tuple[str, ...] = ()
         self.further: tuple[str, ...] = ()
+        self.proxy_scores: dict[str, Path] = {}
         self._files = write_store(self.store, files)
 
     def assemble(self, *domains: dict[str, object], **options: object) -> Path:
@@ -154,6 +155,7 @@ class Fake:
             recipe_file=Path("fake.toml"),
             tokenizers=(TOKENIZER, *(Tokenizer(name=name, digest=name) for name in self.further)),
             collections=collections,
+            proxy_scores=self.proxy_scores,
             previous=self.path,
         )
 

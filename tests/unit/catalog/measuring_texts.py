@@ -23,7 +23,7 @@ SCRIPTS = (
 
 
 def read_texts(*texts: str) -> Words:
-    buffer = fill_buffer(texts)
+    buffer = fill_buffer([text.encode() for text in texts])
     return read_words(buffer.content, buffer.offsets)
 
 

@@ -1,4 +1,5 @@
 import json
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -193,9 +194,9 @@ def test_garbled_text_is_made_of_training_documents_only(tmp_path: Path) -> None
 
 def test_shards_of_an_earlier_build_are_removed_once_they_are_replaced(tmp_path: Path) -> None:
     build(tmp_path, DRILLS)
-    (first,) = (tmp_path / "catalog.shards" / "drills").iterdir()
+    (first,) = (tmp_path / "catalog.shards" / "drills").glob("part-*")
     build(tmp_path, DRILLS, head="seed = 7")
-    (second,) = (tmp_path / "catalog.shards" / "drills").iterdir()
+    (second,) = (tmp_path / "catalog.shards" / "drills").glob("part-*")
     assert first != second
     assert len(list(iterate_documents(tmp_path / "catalog.duckdb", "drills", "train"))) > 30
 
@@ -220,6 +221,25 @@ def test_a_failing_build_leaves_the_old_catalog_whole(
 
 def _crash(*_positional: object, **_named: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kilobytes", [100, 600, 2_000, 4_000])
+def test_a_full_disk_leaves_the_old_catalog_whole(tmp_path: Path, kilobytes: int) -> None:
+    write_texts(tmp_path / "texts", range(200))
+    texts = domain("texts", 'reader = "text", path = "texts"')
+    summary = build(tmp_path, texts)
+    before = summary.path.read_bytes()
+    assert len(before) > 4_000 * 1024
+    write_texts(tmp_path / "texts", range(200, 800))
+    unlimited, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, most))
+    try:
+        with pytest.raises(CatalogError, match=r"failed|does not open"):
+            build(tmp_path, texts)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, most))
+    assert summary.path.read_bytes() == before
+    assert build(tmp_path, texts).inventory.domain("texts").documents == 800
 
 
 def test_leftovers_of_a_killed_build_do_not_matter(tmp_path: Path) -> None:

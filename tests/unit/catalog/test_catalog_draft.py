@@ -186,6 +186,15 @@ def test_tokens_are_taken_with_a_tokenizer(tmp_path: Path) -> None:
     assert (source["reader"], source["tokenizer"]) == ("tokens", "bytes")
 
 
+def test_an_index_belongs_to_the_tokens_beside_it(tmp_path: Path) -> None:
+    for name in ("text.bin", "text.idx", "alone.idx"):
+        (tmp_path / name).write_bytes(b"\0" * 8)
+    left_out = draft_domains([str(tmp_path)], tokenizer="bytes").left_out
+    assert [reason for reason in left_out if ".idx" in reason] == [
+        f"{tmp_path}: 1 file that no reader reads (.idx)"
+    ]
+
+
 def test_a_draft_is_a_valid_recipe_whatever_the_names(tmp_path: Path) -> None:
     for name in ('odd "name" [1]', "ünï", "web", "sub/web"):
         _write(tmp_path / name / "x.jsonl", _texts('te"xt'))
@@ -216,9 +225,20 @@ def test_a_draft_builds_as_it_is(tmp_path: Path) -> None:
 
 
 def test_nothing_is_not_found(tmp_path: Path) -> None:
-    for place in (tmp_path, tmp_path / "nowhere"):
+    for place in (tmp_path, tmp_path / "nowhere", "memory://no-such-bucket/at-all"):
         with pytest.raises(NotFoundError, match="no file in"):
             draft_domains([str(place)])
+
+
+def test_a_bucket_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        what = "The specified bucket does not exist"
+        raise FileNotFoundError(what)
+
+    monkeypatch.setattr(fsspec.filesystem("memory").__class__, "find", refuse)
+    with pytest.raises(NotFoundError, match="no file in memory://nothing") as caught:
+        draft_domains(["memory://nothing"])
+    assert "bucket does not exist" in caught.value.why
 
 
 def test_urls_are_drafted_as_paths_are() -> None:

@@ -8,6 +8,7 @@ import pytest
 import xxhash
 from fsspec.implementations.memory import MemoryFile
 
+from mixopt.catalog import locations
 from mixopt.catalog.locations import (
     File,
     checksum,
@@ -36,6 +37,25 @@ def test_a_file_is_listed_as_it_is_found_alone(tmp_path: Path) -> None:
     assert listed.modified == str(path.stat().st_mtime_ns)
     assert list(files_below(str(path))) == [("", listed)]
     assert pickle.loads(pickle.dumps(listed)) == listed
+
+
+def test_files_that_are_not_wanted_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.txt", "b/c.txt", "b/d.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    looked: list[str] = []
+    look_at = locations._entry_file
+
+    def look(entry: os.DirEntry[str]) -> File:
+        looked.append(entry.name)
+        return look_at(entry)
+
+    monkeypatch.setattr(locations, "_entry_file", look)
+    wanted = files_below(str(tmp_path), is_wanted=lambda below: below.endswith("c.txt"))
+    assert [name for name, _ in wanted] == ["b/c.txt"]
+    assert looked == ["c.txt"]
 
 
 def test_a_folder_is_listed_once_however_many_links_lead_to_it(tmp_path: Path) -> None:

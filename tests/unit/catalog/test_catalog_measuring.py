@@ -83,6 +83,14 @@ def test_excerpts_have_no_control_characters() -> None:
     assert table["excerpt"].to_pylist() == ["Grüße! Hello, you too."]
 
 
+def test_excerpts_are_left_out_where_no_document_is_kept() -> None:
+    none = _measuring(kept_documents=0)
+    table = measure_batch([Document(text="Hello"), Document(text="you")], none, first=0)
+    assert table["excerpt"].null_count == 2
+    assert none.digest != _measuring().digest
+    assert _measuring(kept_documents=1).digest == _measuring().digest
+
+
 def test_tokens_are_counted_in_what_is_rendered_unless_they_came_with_it() -> None:
     stored = Document(text="a b", tokens=np.arange(9, dtype=np.uint16), tokenizer="digest of a")
     table = measure_batch([TALK, stored, *TEXTS], _measuring("a", " "), first=0).to_pydict()

@@ -26,7 +26,7 @@ LONG = random_text(0, 30)
 
 
 def _found(protected: ProtectedGrams, *texts: str) -> list[list[str]]:
-    buffer = fill_buffer(texts)
+    buffer = fill_buffer([text.encode() for text in texts])
     words = read_words(buffer.content, buffer.offsets)
     names: list[list[str]] = protected_names(buffer, words, protected).to_pylist()
     return names

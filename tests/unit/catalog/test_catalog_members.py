@@ -79,8 +79,9 @@ def test_a_condition_that_fails_on_a_document_is_named(pool: Fake) -> None:
 
 
 def test_a_condition_that_no_training_document_meets_is_an_error(pool: Fake) -> None:
-    with pytest.raises(CatalogError, match="domain 'none' has no document to train on"):
+    with pytest.raises(CatalogError, match="domain 'none' has no document to train on") as caught:
         pool.assemble(cut("none", "quality > 99"), collection=[TOPICS])
+    assert "No document was found" in caught.value.why
 
 
 def test_a_collection_may_feed_a_domain_beside_another(tmp_path: Path) -> None:

@@ -162,6 +162,13 @@ def test_all_faults_between_collections_and_domains_are_reported_at_once() -> No
     assert len(caught.value.faults) == 13
 
 
+def test_a_catalog_without_collections_says_how_to_make_one() -> None:
+    with pytest.raises(RecipeError) as caught:
+        decoded('[[domain]]\nname = "a"\nprovenance = "organic"\nfrom = ["pool"]')
+    (fault,) = caught.value.faults
+    assert (fault.key, "see [[collection]]" in fault.expected) == ("domain.0.from.0", True)
+
+
 @pytest.mark.parametrize(
     "where",
     [
@@ -211,6 +218,21 @@ def test_all_families_are_meant_unless_some_are_named() -> None:
     sources = decoded(domain("a", some, every, style)).domain[0].sources
     families = [source.families for source in sources if isinstance(source, TasksSource)]
     assert families == [("copying",), tuple(FAMILIES), tuple(FAMILIES)]
+
+
+def test_no_protected_set_takes_the_place_of_the_tasks() -> None:
+    text = """name = "c"
+[[protected]]
+name = "tasks"
+sources = [{ reader = "text", path = "x" }]
+[[domain]]
+name = "d"
+provenance = "organic"
+sources = [{ reader = "text", path = "x" }]
+"""
+    with pytest.raises(RecipeError) as caught:
+        decode(text, CatalogRecipe, file="protected.toml")
+    assert [fault.key for fault in caught.value.faults] == ["protected.0.name"]
 
 
 @pytest.mark.parametrize("path", sorted(shelf("catalogs").glob("*.toml")), ids=lambda p: p.stem)

@@ -1,3 +1,4 @@
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from catalog_fakes import build, domain
 from catalog_reading import no_tokenizer
 from fsspec import AbstractFileSystem
 
@@ -163,3 +165,20 @@ def test_a_server_that_cannot_be_reached_is_an_error(
     file = File(location="s3://corpus/a", num_bytes=1, modified="", storage=tuple(options.items()))
     with pytest.raises(CatalogError, match="cannot read"):
         open_file(file)
+
+
+def test_an_object_with_broken_records_is_read_once_and_a_damaged_one_again(
+    bucket: AbstractFileSystem, endpoint: str, storage: dict[str, Any], tmp_path: Path
+) -> None:
+    lines = b'{"text": "whole"}\n{"text": \n'
+    damaged = gzip.compress(random.Random(0).randbytes(9000))[:5000]
+    bucket.pipe({"corpus/broken/a.jsonl": lines, "corpus/broken/b.jsonl.gz": damaged})
+    assert storage["endpoint_url"] == endpoint
+    source = (
+        f'reader = "jsonl", path = "s3://corpus/broken", storage = {{endpoint_url = "{endpoint}"}}'
+    )
+    first = build(tmp_path, domain("web", source))
+    assert (first.measured, first.reused) == (2, 0)
+    again = build(tmp_path, domain("web", source))
+    assert (again.measured, again.reused, again.quarantined) == (1, 1, first.quarantined)
+    assert again.inventory == first.inventory

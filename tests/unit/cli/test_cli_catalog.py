@@ -33,7 +33,7 @@ def _write_data(folder: Path) -> None:
         for n in range(60)
     ]
     lines = [json.dumps(row) for row in [*rows, {"text": ""}, {"text": 7}, rows[3]]]
-    (folder / "web" / "a.jsonl").write_text("\n".join([*lines, "{broken", ""]))
+    (folder / "web" / "a.jsonl").write_bytes("\n".join([*lines, ""]).encode() + b"\xff broken\n")
     for number in range(40):
         (folder / "notes" / f"{number}.txt").write_text(f"note {number}: {SHARED}")
 
@@ -73,6 +73,8 @@ def test_show_prints_a_line_a_domain(place: Path) -> None:
     shown = mixopt("show", "--catalog", str(place / "catalog.duckdb")).stdout
     assert "supply" in shown.splitlines()[0]
     assert sum(name in line for line in shown.splitlines() for name in ("notes", "web")) == 2
+    assert "schema" not in shown  # both are texts
+    assert max(map(len, shown.splitlines())) < 120
 
 
 def test_a_profile_adds_up(catalog: Callable[..., Any]) -> None:
@@ -98,6 +100,7 @@ def test_quarantine_groups_reasons(catalog: Callable[..., Any]) -> None:
     found = catalog("quarantine", "--most", "2")
     assert [(row["collection"], row["quarantined"]) for row in found["collections"]] == [("web", 3)]
     assert sum(row["entries"] for row in found["reasons"]) == 3
+    assert any("UTF-8" in row["reason"] and "byte #" in row["reason"] for row in found["reasons"])
     assert [row["position"] for row in found["entries"]] == [61, 62]
     assert catalog("quarantine", "--domain", "notes") == {
         "collections": [],

@@ -76,3 +76,10 @@ def test_every_kind_of_mistake_has_an_exit_code_of_its_own() -> None:
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes)
     assert not set(codes) & {0, 1, 2, 70, 130}
+
+
+def test_a_table_writes_numbers_and_lists_as_people_do(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(35_391.4, ["a", 1_000]), (0.12345, {"q": 0.5})]
+    console.show_table(("number", "list"), rows, as_json=False)
+    told = capsys.readouterr().out
+    assert all(text in told for text in ("35,391", "[a, 1,000]", "0.1235", "{q: 0.5}"))

@@ -69,6 +69,15 @@ def test_a_study_is_joined(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         ledgers_of([folder])
 
 
+def test_a_question_about_studies_without_one_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(folder, "@best-trials")
+    told = capsys.readouterr()
+    assert json.loads(told.out) == []
+    assert "--study FOLDER" in told.err
+
+
 def test_an_answer_goes_to_a_file_without_a_limit_of_rows(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "x.parquet"
     ask(folder, "select range as i from range(1200000)", out=out, as_json=False)
@@ -84,6 +93,8 @@ def test_shipped_queries_are_listed(folder: Path, capsys: pytest.CaptureFixture[
     listed = json.loads(capsys.readouterr().out)
     assert len(listed) >= 20
     assert all(row["question"].rstrip(" (-study.)").endswith("?") for row in listed[:1])
+    settings = {row["query"]: row["--set"] for row in listed}
+    assert settings["repetition-at-target"].startswith("tokens=")
 
 
 def test_limits_are_kept(folder: Path) -> None:

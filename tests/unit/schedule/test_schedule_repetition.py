@@ -82,3 +82,9 @@ def test_a_small_sample_is_an_error_with_the_numbers(available: int, text: str) 
     held = inventory(sample=0.8)
     with pytest.raises(SupplyError, match=text):
         repetition.pool(held, "math", scale=0.9, available=available, seed=0)
+
+
+def test_conversations_that_fit_no_row_ask_for_a_longer_context() -> None:
+    with pytest.raises(SupplyError) as caught:
+        repetition.pool(inventory(), "chat", scale=0.9, available=0, seed=0)
+    assert "longer context" in caught.value.remedy

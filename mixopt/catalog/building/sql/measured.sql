@@ -83,6 +83,17 @@ from used
 left join documents using (file)
 group by used.file;
 
+-- name: name_content
+select md5(string_agg(concat_ws(' ', reading, documents, content), ',' order by place)) as content
+from used
+join files using (file)
+left join (
+    select file, count(*) as documents, sum(fingerprint) as content
+    from documents
+    where file in (select file from used)
+    group by file
+) as contents using (file);
+
 -- name: sum_used
 select
     coalesce(sum(taken) filter (file in (select file from used)), 0)::bigint as used,

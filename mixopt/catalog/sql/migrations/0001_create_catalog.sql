@@ -1,5 +1,6 @@
 -- The first schema of a catalog file. All tokens are counted with the tokenizer in catalog_info.
 
+-- The catalog itself, in one row.
 create table catalog_info (
     name varchar not null,
     tokenizer varchar not null,

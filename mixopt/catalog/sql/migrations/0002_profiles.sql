@@ -9,10 +9,11 @@ drop table quarantine;
 
 alter table catalog_info add column profile varchar;    -- settings of the profile, as JSON
 
+-- One row for every domain, with the totals of its documents, their profile and the supply.
 create table domains (
-    position integer not null,
+    position integer not null,              -- in the recipe, from 0
     name varchar primary key,
-    provenance varchar not null,
+    provenance varchar not null,            -- how its documents came to be
     licence varchar not null,
     schema varchar not null,                -- text, conversation or preference
     collections varchar[] not null,         -- that it is cut from; empty for one with sources
@@ -23,28 +24,29 @@ create table domains (
     tokens bigint not null,                 -- of all splits
     train_tokens bigint not null,           -- of the train split
     sample_documents bigint not null,       -- of all splits, in the sample that proxies see
-    sample_bytes bigint not null,           -- likewise
+    sample_bytes bigint not null,           -- of all splits, in that sample
     sample_tokens bigint not null,          -- of the train split, in that sample
     unique_tokens bigint not null,          -- of the train split, every document once
-    effective_tokens bigint not null,       -- likewise, one of every group of near-duplicates
+    effective_tokens bigint not null,       -- of the train split, one of every group of near-duplicates
     supply_tokens bigint not null,          -- unique tokens of the target run
-    supply_declared boolean not null,
+    supply_declared boolean not null,       -- by the recipe; else measured
     duplicate_share double not null,        -- of documents that repeat another of the domain
-    near_duplicate_share double,            -- or repeat it nearly; null where not looked for
+    near_duplicate_share double,            -- that repeat another or nearly do; null where not looked for
     contaminated_share double,              -- of train documents that share n-grams with held-out
     protected_share double,                 -- of train documents that share n-grams with protected
-    profiled_documents bigint not null,     -- behind the next five
-    compressibility double,                 -- mean
-    repetition double,                      -- mean
+    profiled_documents bigint not null,     -- behind compressibility, repetition and language
+    compressibility double,                 -- mean share of bytes that zstd leaves
+    repetition double,                      -- mean share of words in ten-word runs that stood before
     language varchar,                       -- of the most documents
-    language_share double,
+    language_share double,                  -- of documents in that language
     median_bytes bigint not null,
     quarantined bigint not null,            -- pieces; of a domain that is cut from collections: 0
     content_hash varchar not null
 );
 
+-- Documents that domains are cut from by conditions.
 create table collections (
-    position integer not null,
+    position integer not null,              -- in the recipe, from 0
     name varchar primary key,
     schema varchar not null,
     documents bigint not null,
@@ -54,6 +56,7 @@ create table collections (
     rest_tokens bigint not null
 );
 
+-- Where documents come from, as the recipe says.
 create table sources (
     source bigint primary key,
     collection varchar not null,            -- the domain or collection that has it
@@ -98,6 +101,7 @@ create table shards (
     primary key (domain, shard)
 );
 
+-- How the documents of every file of every domain are split.
 create table shard_splits (
     domain varchar not null,
     shard bigint not null,
@@ -114,16 +118,19 @@ create table members (
     domain varchar not null,
     shard bigint not null,
     documents bit not null,
+    content_hash varchar not null,          -- of these documents
     primary key (domain, shard)
 );
 
+-- Lengths of documents by powers of two.
 create table length_histograms (
     domain varchar not null,
     shard bigint not null,
-    log2_bytes integer not null,
+    log2_bytes integer not null,            -- n: from 2^n bytes to below twice that
     documents bigint not null
 );
 
+-- Documents of every domain by their language as guessed; `und` where the guess is unsure.
 create table languages (
     domain varchar not null,
     language varchar not null,
@@ -131,6 +138,7 @@ create table languages (
     bytes bigint not null
 );
 
+-- Tokens of every domain in every tokenizer that the recipe names.
 create table token_counts (
     domain varchar not null,
     tokenizer varchar not null,
@@ -138,6 +146,7 @@ create table token_counts (
     tokens bigint not null
 );
 
+-- How the scores of every domain's documents are spread.
 create table score_summaries (
     domain varchar not null,
     score varchar not null,
@@ -159,6 +168,7 @@ create table proxy_scores (
     value double not null
 );
 
+-- Documents of every domain by the values of their labels: of each label the hundred that most have.
 create table label_counts (
     domain varchar not null,
     label varchar not null,
@@ -208,14 +218,16 @@ create table documents (
     excerpt varchar
 );
 
+-- Broken pieces of files, and where they stand; the first thousand of every file.
 create table quarantine (
     collection varchar not null,
     path varchar not null,
-    unit varchar not null,
-    position bigint not null,
+    unit varchar not null,                  -- line, row, byte or file: what the position counts
+    position bigint not null,               -- lines and rows from 1, bytes from 0, unpacked
     reason varchar not null
 );
 
+-- What the catalog held after every build that changed it.
 create table snapshots (
     number integer primary key,
     snapshot varchar not null,              -- the content hash of the catalog
@@ -229,6 +241,7 @@ create table snapshots (
     tokens bigint not null
 );
 
+-- What every domain held in every snapshot.
 create table snapshot_domains (
     number integer not null,
     domain varchar not null,

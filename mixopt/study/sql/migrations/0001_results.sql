@@ -1,8 +1,10 @@
+-- What a study was begun with.
 create table identity (
     part varchar primary key,       -- what must not change while a study runs
     content varchar not null
 );
 
+-- One row for every schedule that was scored.
 create table trials (
     trial varchar primary key,      -- 'search-0007', 'confirm-natural-3f9a1c'
     phase varchar not null,         -- 'search' or 'confirm'
@@ -13,6 +15,7 @@ create table trials (
     point varchar not null          -- coordinates in the space, as JSON
 );
 
+-- One row for every seed of every trial.
 create table runs (
     trial varchar not null,
     seed bigint not null,
@@ -22,6 +25,7 @@ create table runs (
     primary key (trial, seed)
 );
 
+-- What every run was measured at, after every stage.
 create table measures (
     trial varchar not null,
     seed bigint not null,
@@ -33,6 +37,7 @@ create table measures (
     primary key (trial, seed, stage, measure, subject)
 );
 
+-- The mixtures of every stage of every trial, at points of the stage.
 create table weights (
     trial varchar not null,
     stage varchar not null,

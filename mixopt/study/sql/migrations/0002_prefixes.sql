@@ -1,6 +1,7 @@
 alter table runs add column prefix varchar;         -- key of the first stage: what runs share, noise included
 alter table runs add column stopped_after varchar;  -- stage after which the run was given up
 
+-- The stages of every run, in order; runs that begin alike share theirs.
 create table nodes (
     trial varchar not null,
     seed bigint not null,

@@ -1,3 +1,4 @@
+-- What every stage of every run noted of how it went.
 create table figures (
     trial varchar not null,
     seed bigint not null,
@@ -7,6 +8,7 @@ create table figures (
     primary key (trial, seed, stage, name)
 );
 
+-- Mixtures that online policies chose, from a point of the stage on.
 create table choices (
     trial varchar not null,
     seed bigint not null,

@@ -1,5 +1,6 @@
 alter table trials add column proxy varchar;        -- of scouts and larger runs; null where it is the study's own
 
+-- The proxies that a study trains.
 create table proxies (
     proxy varchar primary key,
     phase varchar not null,         -- 'scout' or 'scale', or 'search' for the study's own

@@ -183,7 +183,7 @@ with totals as (
         count(*) as sample_documents,
         sum(bytes)::bigint as sample_bytes,
         coalesce(sum(tokens) filter (where split = 0), 0)::bigint as sample_tokens,
-        sum(fingerprint)::varchar as sample_fingerprints
+        sum(taken.fingerprint)::varchar as sample_fingerprints
     from taken
     join chosen using (domain, shard, document)
     group by domain

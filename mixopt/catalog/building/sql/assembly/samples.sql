@@ -39,6 +39,7 @@ with sizes as (
         met.domain,
         met.shard,
         taken.document,
+        taken.fingerprint,
         shares[taken.split + 1] as share,
         period,
         beginning,
@@ -53,7 +54,7 @@ with sizes as (
     from taken
     join met on met.domain = taken.domain and met.shard = taken.shard
 )
-select domain, shard, document
+select domain, shard, document, fingerprint
 from standing
 where fmod(place - beginning + period, period) < share * period;
 
@@ -70,7 +71,7 @@ limit 1;
 -- name: choose_rest
 -- Domains that are cut from collections are listed document by document, even where none is left out.
 insert into chosen
-select taken.domain, taken.shard, taken.document
+select taken.domain, taken.shard, taken.document, taken.fingerprint
 from taken
 join domain_list using (domain)
 where domain_list.is_cut and taken.domain not in (select domain from chosen);
@@ -80,12 +81,14 @@ insert into members
 select
     domain_list.name,
     shard,
-    string_agg(concat(repeat('0', document - before - 1), '1'), '' order by document)::bit
+    string_agg(concat(repeat('0', document - before - 1), '1'), '' order by document)::bit,
+    sha256(concat(count(*), ':', sum(fingerprint)))[:16]
 from (
     select
         domain,
         shard,
         document,
+        fingerprint,
         lag(document, 1, -1) over (partition by domain, shard order by document) as before
     from chosen
 )

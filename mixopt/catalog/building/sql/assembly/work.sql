@@ -32,7 +32,7 @@ create temp table taken (
 );
 
 -- The documents that proxies see, of domains that they do not see whole.
-create temp table chosen (domain integer, shard bigint, document integer);
+create temp table chosen (domain integer, shard bigint, document integer, fingerprint ubigint);
 
 -- Documents with near-duplicates: the smallest identity of the group names it.
 create temp table near (identity ubigint, leader ubigint);
@@ -225,3 +225,7 @@ left join (
     where placed.collection in (select name from rows)
     group by placed.collection
 ) as used using (name);
+
+-- name: checkpoint
+-- The file alone is put in place: nothing may be left beside it, and closing tells of no failure.
+checkpoint;
