@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from mixopt.catalog.made_sources import GarbledSource, TasksSource
@@ -109,8 +109,8 @@ class RecordSource(_Files):
             where the answers begin with it.
         chosen_field: the field with the answer that was chosen, a text or a list of messages.
         rejected_field: the field with the answer that was rejected, likewise.
-        scores: the field of every score that documents have, by the score's name; numbers.
-        labels: the field of every label that documents have, by the label's name; texts.
+        scores: the field of every score that documents have, by the score's name, sorted; numbers.
+        labels: the field of every label that documents have, by the label's name, sorted; texts.
     """
 
     text_field: str = "text"
@@ -123,6 +123,12 @@ class RecordSource(_Files):
     rejected_field: str = "rejected"
     scores: dict[ColumnName, str] = Field(default_factory=dict)
     labels: dict[ColumnName, str] = Field(default_factory=dict)
+
+    @field_validator("scores", "labels")
+    @classmethod
+    def _in_order(cls, value: dict[str, str]) -> dict[str, str]:
+        """Sort by name, as documents hold them, once and not for every record."""
+        return dict(sorted(value.items()))
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

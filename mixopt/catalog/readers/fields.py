@@ -78,17 +78,17 @@ def label_of(record: Record, name: str) -> str:
         BadRecordError: the field is missing or holds neither, or the text is no valid Unicode.
     """
     value = field_of(record, name)
+    if isinstance(value, str):
+        require_unicode(value)
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, bytes):
         return decoded(value)
-    if not isinstance(value, str):
-        what = f"expected a label in '{name}', found {kind_of(value)}"
-        raise BadRecordError(what)
-    require_unicode(value)
-    return value
+    what = f"expected a label in '{name}', found {kind_of(value)}"
+    raise BadRecordError(what)
 
 
 def decoded(content: bytes) -> str:

@@ -86,11 +86,11 @@ def columns_of(available: Iterable[str], source: RecordSource, schema: Schema) -
 
 
 def _scores(record: Record, source: RecordSource) -> tuple[tuple[str, float], ...]:
-    return tuple((name, number_of(record, field)) for name, field in sorted(source.scores.items()))
+    return tuple((name, number_of(record, field)) for name, field in source.scores.items())
 
 
 def _labels(record: Record, source: RecordSource) -> tuple[tuple[str, str], ...]:
-    return tuple((name, label_of(record, field)) for name, field in sorted(source.labels.items()))
+    return tuple((name, label_of(record, field)) for name, field in source.labels.items())
 
 
 def _required(source: RecordSource, schema: Schema) -> tuple[str, ...]:
