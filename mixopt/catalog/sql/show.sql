@@ -73,7 +73,8 @@ select
     sum(taken)::bigint as taken, sum(filtered)::bigint as filtered,
     sum(quarantined)::bigint as quarantined
 from files
-where shard in (select shard from shards where domain = $domain);
+where collection = $domain
+    or collection in (select unnest(collections) from domains where name = $domain);
 
 -- name: show_excerpts
 select
