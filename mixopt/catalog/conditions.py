@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from mixopt.catalog.sources import CodeSource, FileSource, RecordSource
 
 PROGRAMMING_LANGUAGE = "programming_language"
 """The label of every document of a code tree."""
+
+SOURCE_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"text": "varchar", "bytes": "bigint", "path": "varchar"}
+)
+"""SQL types of the columns that every source's condition may name beside scores and labels."""
 
 
 def label_names(source: FileSource) -> tuple[str, ...]:
@@ -29,9 +35,7 @@ def condition_columns(source: FileSource) -> Mapping[str, str]:
     preference the contents of its messages with blank lines between them.
     """
     return {
-        "text": "varchar",
-        "bytes": "bigint",
-        "path": "varchar",
+        **SOURCE_COLUMNS,
         **dict.fromkeys(score_names(source), "double"),
         **dict.fromkeys(label_names(source), "varchar"),
     }

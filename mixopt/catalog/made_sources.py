@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mixopt.catalog.limits import AtLeastOne
+from mixopt.catalog.validators import AtLeastOne
 from mixopt.recipes.decode import Recipe
 from mixopt.recipes.quantity import ByteCount
 from mixopt.tasks.registry import FAMILIES

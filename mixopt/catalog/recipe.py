@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
-from mixopt.catalog.limits import AtLeastOne, Off
 from mixopt.catalog.recipe_faults import faults_between
 from mixopt.catalog.sources import ColumnName, FileSource, Source
+from mixopt.catalog.validators import AtLeastOne, Off
 from mixopt.recipes.decode import Recipe, check_with
 from mixopt.recipes.quantity import TokenCount
 

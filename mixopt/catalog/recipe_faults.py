@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import InitErrorDetails
 
+from mixopt.catalog.conditions import PROGRAMMING_LANGUAGE, SOURCE_COLUMNS
 from mixopt.database.filter import check_condition
 from mixopt.recipes.decode import flaw
 
@@ -33,7 +34,6 @@ DOCUMENT_COLUMNS: Mapping[str, str] = MappingProxyType(
 """SQL types of the columns that a domain's condition may name beside scores and labels."""
 
 _SAMPLED = ("language", "compressibility", "repetition")
-_SOURCE_COLUMNS = MappingProxyType({"text": "varchar", "bytes": "bigint", "path": "varchar"})
 _TEXT_ONLY_READERS = frozenset({"text", "code", "docstrings", "garbled", "megatron", "tokens"})
 _PARTS = ("collection", "protected", "domain")
 _OWN_SET = "tasks"  # as `measuring.protected` calls it, which takes long to import
@@ -145,7 +145,7 @@ def _faults_of_schema(place: Place, part: _Part, source: Table) -> Iterator[Init
 def _faults_of_filter(place: Place, source: Table) -> Iterator[InitErrorDetails]:
     where = source.get("where")
     if isinstance(where, str) and where:
-        fault = check_condition(where, {**_SOURCE_COLUMNS, **_typed_columns([source])})
+        fault = check_condition(where, {**SOURCE_COLUMNS, **_typed_columns([source])})
         if fault:
             key = (*place, str(source.get("reader")), "where")
             yield flaw(key, f"a condition in SQL: {fault}", where)
@@ -221,7 +221,7 @@ def _typed_columns(sources: Sequence[Table]) -> dict[str, str]:
 def _columns(source: Table, kind: str) -> list[str]:
     """Return the names of the scores or labels that a source's documents have."""
     if (source.get("reader"), kind) == ("code", "labels"):
-        return ["programming_language"]
+        return [PROGRAMMING_LANGUAGE]
     if (source.get("reader"), kind) == ("tasks", "scores"):
         return ["difficulty"]
     named = source.get(kind)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from mixopt.catalog.building.assembly import Assembly
-from mixopt.catalog.building.attached import attach_scores, note_missing, write_scores
 from mixopt.catalog.building.contamination import find_contamination
 from mixopt.catalog.building.duplicates import find_duplicates
 from mixopt.catalog.building.placing import place_files, take_documents
 from mixopt.catalog.building.profiles import write_documents, write_domains, write_profiles
+from mixopt.catalog.building.proxy_scores import attach_scores, note_missing, write_scores
 from mixopt.catalog.building.samples import choose_samples
 from mixopt.catalog.building.snapshots import attach_previous, write_history
 from mixopt.database.workbench import Workbench

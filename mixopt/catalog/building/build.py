@@ -15,12 +15,12 @@ from mixopt.catalog.building.assembly import (
     Tokenizer,
 )
 from mixopt.catalog.building.jobs import ReadingDigests
-from mixopt.catalog.building.listing import Listing
 from mixopt.catalog.building.lock import only_build
 from mixopt.catalog.building.made import Inputs, Making, made_source
 from mixopt.catalog.building.measured import MeasuredStore
 from mixopt.catalog.building.measurer import Measurer
-from mixopt.catalog.building.protecting import protected_grams
+from mixopt.catalog.building.needed_files import Listing
+from mixopt.catalog.building.protecting import read_protected
 from mixopt.catalog.building.workers import Workers
 from mixopt.catalog.conditions import label_names, score_names
 from mixopt.catalog.counting import Counting
@@ -126,10 +126,10 @@ class _Build:
     def measure(self, workers: int, progress: Callable[[int, int], None]) -> None:
         """Measure all files; garbled documents are made and measured once those they damage are."""
         load = self._counting.load
+        protection = read_protected(self._recipe, self._recipe_file, load)
+        self._notes += protection.notes
         measuring = Measuring(
-            counting=self._counting,
-            profile=self._recipe.profile,
-            protected=protected_grams(self._recipe, self._recipe_file, load),
+            counting=self._counting, profile=self._recipe.profile, protected=protection.grams
         )
         self._list()
         count = workers or _enough_workers(self._listings.values())

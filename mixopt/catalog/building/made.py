@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mixopt import seeds
 from mixopt.catalog.building.jobs import ReadingDigests
-from mixopt.catalog.building.listing import Listing
 from mixopt.catalog.building.manifest import find_shards, remember_shards
+from mixopt.catalog.building.needed_files import Listing
 from mixopt.catalog.building.reading import first_bytes
 from mixopt.catalog.counting import Counting
 from mixopt.catalog.documents import Document, split_of

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from mixopt.catalog.building.finding import find_measured
 from mixopt.catalog.building.jobs import Job, Key, Outcome, set_aside
-from mixopt.catalog.building.listing import Listing
 from mixopt.catalog.building.measured import MeasuredStore
+from mixopt.catalog.building.needed_files import Listing
 from mixopt.catalog.building.workers import Died, Task, Workers
 
 _TASK_BYTES = 16 << 20

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from mixopt.catalog.building.assembly import Assembly
-from mixopt.catalog.building.attached import score_digests
 from mixopt.catalog.building.placing import known_columns
+from mixopt.catalog.building.proxy_scores import score_digests
 from mixopt.catalog.recipe import DomainRecipe
 from mixopt.catalog.rereading import content_hash
 from mixopt.database.workbench import Workbench, quote_identifier

@@ -333,6 +333,28 @@ def test_protected_texts_are_found_in_the_documents_and_part_of_what_is_measured
     assert run_query(summary.path, sql).rows == (("exam", 3),)
 
 
+def test_protected_texts_that_cannot_be_found_are_told(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts", range(10))
+    write_texts(tmp_path / "exam", [3])
+    (tmp_path / "exam" / "broken.txt").write_bytes(b"\xff\xfe broken")
+    (tmp_path / "exam" / "short.txt").write_text("too short")
+    exam = '[[protected]]\nname = "exam"\nsources = [{ reader = "text", path = "exam" }]\n'
+    broken, short = build(tmp_path, PROSE, exam).notes
+    assert "not looked for: 1. The first" in broken
+    assert "broken.txt" in broken
+    assert short.endswith("too short to be looked for: 1.")
+    assert build(tmp_path, PROSE, exam, head="profile = { contamination = false }").notes == ()
+
+
+def test_a_protected_set_without_a_text_is_refused(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts", range(10))
+    (tmp_path / "exam").mkdir()
+    (tmp_path / "exam" / "broken.txt").write_bytes(b"\xff\xfe broken")
+    exam = '[[protected]]\nname = "exam"\nsources = [{ reader = "text", path = "exam" }]\n'
+    with pytest.raises(CatalogError, match=r"'exam' has no text[\s\S]*broken.txt"):
+        build(tmp_path, PROSE, exam)
+
+
 def test_the_number_of_workers_may_be_chosen_by_what_there_is_to_read(tmp_path: Path) -> None:
     write_texts(tmp_path / "texts", range(10))
     assert build(tmp_path, PROSE, workers=0).measured == 10
